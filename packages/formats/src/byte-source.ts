@@ -1,0 +1,27 @@
+// Content that stays where it is until it is read.
+
+/** Bytes of a known length that can be read any number of times. */
+export interface ByteSource {
+  readonly sizeBytes: number;
+  /** The content from its beginning, in chunks of any length. */
+  open(signal?: AbortSignal): AsyncIterable<Uint8Array>;
+  /** The whole content where it is in memory already: saves small files a stream. */
+  readonly bytes?: Uint8Array;
+}
+
+/** A source over bytes in memory. */
+export function bytesSource(bytes: Uint8Array): ByteSource {
+  return {
+    sizeBytes: bytes.length,
+    bytes,
+    // eslint-disable-next-line @typescript-eslint/require-await -- the interface is asynchronous, memory is not
+    async *open() {
+      if (bytes.length > 0) yield bytes;
+    },
+  };
+}
+
+/** A source over the UTF-8 bytes of a text. */
+export function textSource(text: string): ByteSource {
+  return bytesSource(new TextEncoder().encode(text));
+}

@@ -1,0 +1,28 @@
+// The outside world behind small interfaces: one real implementation, one simulated.
+
+export type { Clock, Deadline } from "./clock.ts";
+export {
+  describeError,
+  exitCodes,
+  KelpieError,
+  type KelpieErrorCode,
+  type KelpieErrorDetails,
+} from "./errors.ts";
+export type { FileHandle, FileKind, Files, FileStatus, OpenMode, TemporaryDirectory } from "./files.ts";
+export { type Architecture, architectures, type Host } from "./host.ts";
+export type { HttpRequest, HttpResponse, Listener, Network } from "./network.ts";
+export type { Platform } from "./platform.ts";
+export type {
+  ChildProcess,
+  ChildStream,
+  ProcessExit,
+  Processes,
+  ProcessResult,
+  RunOptions,
+  SpawnOptions,
+} from "./processes.ts";
+export { type Random, randomHex } from "./random.ts";
+export { cancelled } from "./real/clock.ts";
+export { realPlatform } from "./real/index.ts";
+export { runChecked } from "./run-checked.ts";
+export { writeFileAtomic } from "./write-file-atomic.ts";

@@ -1,0 +1,108 @@
+// Real sockets and HTTP.
+
+import { createConnection, createServer } from "node:net";
+import type { Duplex } from "node:stream";
+import { KelpieError } from "../errors.ts";
+import type { HttpRequest, HttpResponse, Listener, Network } from "../network.ts";
+import { cancelled } from "./clock.ts";
+
+async function request(url: string, options: HttpRequest = {}): Promise<HttpResponse> {
+  const { method = "GET", headers = {}, body, redirect = "follow", signal } = options;
+  try {
+    const response = await fetch(url, {
+      method,
+      headers: { ...headers },
+      redirect,
+      ...(body === undefined ? {} : { body: requestBody(body), duplex: "half" }),
+      ...(signal === undefined ? {} : { signal }),
+    });
+    return {
+      status: response.status,
+      url: response.url,
+      headers: new Map(response.headers),
+      body: responseBody(response.body, url, signal),
+    };
+  } catch (cause) {
+    throw unreachable(url, cause, signal);
+  }
+}
+
+/** Bytes or chunks in the form that `fetch` takes. */
+function requestBody(
+  body: Uint8Array | AsyncIterable<Uint8Array>,
+): Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array> {
+  return body instanceof Uint8Array ? new Uint8Array(body) : ReadableStream.from(body);
+}
+
+async function* responseBody(
+  body: ReadableStream<Uint8Array> | null,
+  url: string,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array> {
+  if (body === null) return;
+  try {
+    for await (const chunk of body) yield chunk;
+  } catch (cause) {
+    throw unreachable(url, cause, signal);
+  }
+}
+
+function unreachable(url: string, cause: unknown, signal: AbortSignal | undefined): KelpieError {
+  if (signal?.aborted === true) return cancelled(signal);
+  const reason = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause;
+  return new KelpieError("unreachable", `Cannot reach ${url}`, {
+    found: reason instanceof Error ? reason.message : String(reason),
+    cause,
+  });
+}
+
+function connectUnix(path: string, signal?: AbortSignal): Promise<Duplex> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted === true) {
+      reject(cancelled(signal));
+      return;
+    }
+    const socket = createConnection({ path });
+    const abort = (): void => void socket.destroy(cancelled(signal));
+    const settle = (): void => signal?.removeEventListener("abort", abort);
+    signal?.addEventListener("abort", abort, { once: true });
+    socket.once("connect", () => {
+      settle();
+      socket.off("error", failed);
+      resolve(socket);
+    });
+    const failed = (cause: NodeJS.ErrnoException): void => {
+      settle();
+      reject(
+        KelpieError.is(cause)
+          ? cause
+          : new KelpieError(
+              cause.code === "ENOENT" ? "not-found" : "unreachable",
+              `Cannot connect to ${path}`,
+              {
+                found: cause.code ?? cause.message,
+                cause,
+              },
+            ),
+      );
+    };
+    socket.once("error", failed);
+  });
+}
+
+function listenUnix(path: string, onConnection: (connection: Duplex) => void): Promise<Listener> {
+  return new Promise((resolve, reject) => {
+    const server = createServer({ allowHalfOpen: true }, onConnection);
+    server.once("error", (cause) =>
+      reject(new KelpieError("in-use", `Cannot listen on ${path}`, { found: cause.message, cause })),
+    );
+    server.listen(path, () => {
+      resolve({
+        address: path,
+        [Symbol.asyncDispose]: () => new Promise((closed) => server.close(() => closed())),
+      });
+    });
+  });
+}
+
+export const realNetwork: Network = { request, connectUnix, listenUnix };

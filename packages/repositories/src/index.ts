@@ -1,0 +1,3 @@
+// Package sources: Alpine and Debian repositories, verified, resolved, fetched and cached.
+
+export type { Ecosystem, PackageArchive, PackageRepository, Resolution, ResolvedPackage } from "./package.ts";
