@@ -2,6 +2,33 @@
 
 export { type ByteSink, MemorySink } from "./byte-sink.ts";
 export { type ByteSource, bytesSource, textSource } from "./byte-source.ts";
+export { type ArLimits, type ArMember, readAr } from "./ar/read-ar.ts";
+export { type DecompressionLimits, type DecompressOptions, decompress } from "./compression/decompress.ts";
+export { type CompressionFormat, compressionFormat } from "./compression/format.ts";
+export { gzip, gzipBytes } from "./compression/gzip.ts";
+export { type GzipMember, type GzipMembersOptions, gzipMembers } from "./compression/gzip-members.ts";
+export { type CpioEntry, type CpioLimits, readCpio } from "./cpio/read-cpio.ts";
+export { type WriteCpioOptions, writeCpio } from "./cpio/write-cpio.ts";
+export { type ExecutableInfo, readExecutable } from "./elf/executable.ts";
+export { type ModuleInfo, readModuleInfo } from "./elf/module-info.ts";
+export { fileSource } from "./file-source.ts";
+export {
+  type Arm64Image,
+  type BzImage,
+  type CompressedKernel,
+  type ElfKernel,
+  identifyKernel,
+  type KernelImage,
+  type KernelPayload,
+  type ZbootImage,
+} from "./kernel/identify.ts";
+export { extractVmlinux, maxKernelBytes, unwrapKernel } from "./kernel/unwrap.ts";
+export { collect } from "./stream/collect.ts";
+export { tee } from "./stream/tee.ts";
+export { type ReadTarOptions, readTar, type TarLimits } from "./tar/read-tar.ts";
+export type { TarEntry } from "./tar/tar-entry.ts";
+export { type ContentAt, tarTreeEntries, treeFromTar } from "./tar/tree-from-tar.ts";
+export { type TarSourceEntry, type WriteTarOptions, writeTar } from "./tar/write-tar.ts";
 export { FileTree, type TreeEntry } from "./tree/file-tree.ts";
 export type {
   DeviceNode,
