@@ -1,3 +1,4 @@
 // Package sources: Alpine and Debian repositories, verified, resolved, fetched and cached.
 
+export { type DownloadRequest, downloadVerified } from "./download.ts";
 export type { Ecosystem, PackageArchive, PackageRepository, Resolution, ResolvedPackage } from "./package.ts";
