@@ -8,6 +8,7 @@ export {
   type KelpieErrorCode,
   type KelpieErrorDetails,
 } from "./errors.ts";
+export { acquireFileLock, type FileLock, type FileLockOptions } from "./file-lock.ts";
 export type { FileHandle, FileKind, Files, FileStatus, OpenMode, TemporaryDirectory } from "./files.ts";
 export { type Architecture, architectures, type Host } from "./host.ts";
 export type { HttpRequest, HttpResponse, Listener, Network } from "./network.ts";

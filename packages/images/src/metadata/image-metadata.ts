@@ -1,0 +1,90 @@
+// metadata.json: what an image says of itself. It is read from disks and networks, so every field is checked.
+
+import { KelpieError } from "@kelpie/platform";
+import { z } from "zod";
+import { tryParseImageVersion } from "../version/image-version.ts";
+
+/** Names of an image's files, in the order in which people list them. */
+export const imageFileNames = ["rootfs.ext4", "vmlinuz", "initrd"] as const;
+export type ImageFileName = (typeof imageFileNames)[number];
+
+/** Largest metadata.json that is read. */
+export const maxMetadataBytes = 8 << 20;
+
+const text = z.string().max(4096);
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+const byteCount = z.number().int().nonnegative();
+
+const imageFile = z.strictObject({ sizeBytes: byteCount, sha256 });
+
+const packageEntry = z.strictObject({
+  name: text,
+  version: text,
+  architecture: text,
+  /** As the verified index states it, with its algorithm in front. */
+  digest: text,
+  license: text.optional(),
+  source: text.optional(),
+});
+
+const schema = z.strictObject({
+  schemaVersion: z.literal(1),
+  name: text,
+  version: text.refine((value) => tryParseImageVersion(value) !== undefined, "not the version of an image"),
+  architecture: z.enum(["amd64", "arm64"]),
+  /** RFC 3339, derived from SOURCE_DATE_EPOCH, never from a clock. */
+  buildDate: z.iso.datetime(),
+  gitSha: text,
+  distribution: z.strictObject({ id: text, version: text }),
+  kernel: z.strictObject({
+    /** Which distribution or path it comes from. */
+    source: text,
+    /** What `uname -r` prints. */
+    release: text,
+    /** The version of its package. */
+    packageVersion: text,
+    format: z.enum(["bzImage", "Image", "vmlinux"]),
+  }),
+  guest: z.strictObject({
+    /** Of kelpie-guest's API. */
+    protocol: z.number().int().positive(),
+    agentSha256: sha256,
+    initSha256: sha256,
+  }),
+  files: z.strictObject({ "rootfs.ext4": imageFile, vmlinuz: imageFile, initrd: imageFile }),
+  packages: z.array(packageEntry).max(100_000),
+  /** Digest of the plan that this image was built from. */
+  planSha256: sha256,
+});
+
+export type ImageMetadata = z.infer<typeof schema>;
+
+/**
+ * Reads metadata.json.
+ *
+ * @param where a path or URL for messages.
+ * @throws KelpieError `malformed` naming the field.
+ */
+export function parseImageMetadata(bytes: Uint8Array, where: string): ImageMetadata {
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch (cause) {
+    throw new KelpieError("malformed", "Image metadata is not JSON", { where, cause });
+  }
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0];
+  throw new KelpieError("malformed", "Image metadata is not as expected", {
+    where,
+    found:
+      issue === undefined
+        ? "an unknown problem"
+        : `${issue.path.join(".") || "the document"}: ${issue.message}`,
+  });
+}
+
+/** The bytes of metadata.json: keys in the schema's order, two spaces, a newline at the end. */
+export function serializeImageMetadata(metadata: ImageMetadata): Uint8Array {
+  return new TextEncoder().encode(`${JSON.stringify(schema.parse(metadata), undefined, 2)}\n`);
+}

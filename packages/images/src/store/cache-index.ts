@@ -1,0 +1,114 @@
+// cache.json: a summary of every image in the store, so that a listing need not read every metadata.json.
+// It is never the truth: an entry counts only while the metadata.json that it was made from is unchanged.
+
+import { join } from "node:path";
+import { type Files, type FileStatus, KelpieError, type Platform, writeFileAtomic } from "@kelpie/platform";
+import { z } from "zod";
+import { imageFileNames, maxMetadataBytes, parseImageMetadata } from "../metadata/image-metadata.ts";
+
+const maxIndexBytes = 64 << 20;
+
+const entrySchema = z.strictObject({
+  directory: z.string(),
+  /** Identity of the metadata.json behind this entry. */
+  stamp: z.string(),
+  name: z.string(),
+  distribution: z.string(),
+  kernelRelease: z.string(),
+  buildDate: z.string(),
+  sizeBytes: z.number(),
+});
+
+const indexSchema = z.strictObject({ schemaVersion: z.literal(1), images: z.array(entrySchema) });
+
+/** What a listing shows of an image. */
+export type ImageSummary = z.infer<typeof entrySchema>;
+
+/** A directory that has an image's name and no image in it. */
+export interface BrokenImage {
+  readonly directory: string;
+  readonly reason: string;
+}
+
+/** What `summarize` found. */
+export interface Summaries {
+  readonly images: readonly ImageSummary[];
+  readonly broken: readonly BrokenImage[];
+}
+
+/**
+ * Summaries of the images in the named directories below `root`, taken from cache.json where it still holds and from
+ * metadata.json elsewhere. Rewrites cache.json when it no longer tells the truth and can be written.
+ */
+export async function summarize(
+  platform: Platform,
+  root: string,
+  directories: readonly string[],
+): Promise<Summaries> {
+  const known = await readIndex(platform.files, join(root, "cache.json"));
+  const results = await Promise.all(
+    directories.map((directory) => summarizeOne(platform.files, root, directory, known)),
+  );
+  const images = results.filter((result) => "stamp" in result);
+  const broken = results.filter((result) => "reason" in result);
+  const changed =
+    images.length !== known.size || images.some((image) => known.get(image.directory) !== image);
+  if (changed) await writeIndex(platform, root, images);
+  return { images, broken };
+}
+
+async function summarizeOne(
+  files: Files,
+  root: string,
+  directory: string,
+  known: ReadonlyMap<string, ImageSummary>,
+): Promise<ImageSummary | BrokenImage> {
+  const path = join(root, directory, "metadata.json");
+  try {
+    const status = await files.stat(path);
+    if (status === undefined) return { directory, reason: "metadata.json is missing" };
+    const stamp = stampOf(status);
+    const entry = known.get(directory);
+    if (entry?.stamp === stamp) return entry;
+    const metadata = parseImageMetadata(await files.readFile(path, maxMetadataBytes), path);
+    const { name, distribution, kernel, buildDate } = metadata;
+    return {
+      directory,
+      stamp,
+      name,
+      distribution: `${distribution.id} ${distribution.version}`,
+      kernelRelease: kernel.release,
+      buildDate,
+      sizeBytes: imageFileNames.reduce((total, file) => total + metadata.files[file].sizeBytes, 0),
+    };
+  } catch (error) {
+    if (KelpieError.is(error)) return { directory, reason: error.message };
+    throw error;
+  }
+}
+
+function stampOf(status: FileStatus): string {
+  return `${status.device}:${status.inode}:${status.sizeBytes}:${status.mtimeMs}`;
+}
+
+async function readIndex(files: Files, path: string): Promise<ReadonlyMap<string, ImageSummary>> {
+  try {
+    const text = new TextDecoder().decode(await files.readFile(path, maxIndexBytes));
+    const { images } = indexSchema.parse(JSON.parse(text));
+    return new Map(images.map((image) => [image.directory, image]));
+  } catch {
+    // Missing, cut short or of another version: the directories tell everything again.
+    return new Map();
+  }
+}
+
+async function writeIndex(platform: Platform, root: string, images: readonly ImageSummary[]): Promise<void> {
+  const text = `${JSON.stringify({ schemaVersion: 1, images }, undefined, 2)}\n`;
+  try {
+    await writeFileAtomic(platform, join(root, "cache.json"), text);
+  } catch (error) {
+    // A store that cannot be written can still be listed.
+    if (!(KelpieError.is(error) && ["read-only", "permission-denied", "disk-full"].includes(error.code)))
+      throw error;
+  }
+}

@@ -1,0 +1,57 @@
+// Where things stand under KELPIE_HOME, and what a directory's name says.
+
+import { join } from "node:path";
+import { type Architecture, architectures, type Host } from "@kelpie/platform";
+import { formatImageVersion, type ImageVersion, tryParseImageVersion } from "../version/image-version.ts";
+
+/** KELPIE_HOME: the environment's, or `~/.kelpie`. */
+export function kelpieHome(host: Host): string {
+  const configured = host.environment["KELPIE_HOME"];
+  return configured === undefined || configured === "" ? join(host.homeDirectory, ".kelpie") : configured;
+}
+
+/**
+ * The name of an image's directory: its version for the host's own architecture, `<version>.<arch>` for another.
+ */
+export function imageDirectoryName(
+  version: ImageVersion,
+  architecture: Architecture,
+  hostArchitecture: Architecture | undefined,
+): string {
+  const text = formatImageVersion(version);
+  return architecture === hostArchitecture ? text : `${text}.${architecture}`;
+}
+
+/** What a directory's name says, or undefined where it is not the name of an image. */
+export function parseImageDirectoryName(
+  name: string,
+  hostArchitecture: Architecture | undefined,
+): { readonly version: ImageVersion; readonly architecture: Architecture } | undefined {
+  const architecture = architectures.find((candidate) => name.endsWith(`.${candidate}`)) ?? hostArchitecture;
+  if (architecture === undefined) return undefined;
+  const version = tryParseImageVersion(
+    name.endsWith(`.${architecture}`) ? name.slice(0, -architecture.length - 1) : name,
+  );
+  return version === undefined ? undefined : { version, architecture };
+}
+
+/** A directory that is being filled or removed by process `pid`; hidden from every listing. */
+export function stagingName(pid: number, random: string): string {
+  return `.staging.${pid}.${random}`;
+}
+
+/** The process that owns a staging directory, or undefined for any other name. */
+export function stagingOwner(name: string): number | undefined {
+  const match = /^\.staging\.(\d+)\.[0-9a-f]+$/.exec(name);
+  return match === null ? undefined : Number(match[1]);
+}
+
+/** Where the directory `name` stands for the moment in which another takes its place. */
+export function replacedName(name: string): string {
+  return `.replaced.${name}`;
+}
+
+/** The name that a replaced directory had, or undefined for any other name. */
+export function nameOfReplaced(name: string): string | undefined {
+  return name.startsWith(".replaced.") ? name.slice(".replaced.".length) : undefined;
+}

@@ -1,0 +1,59 @@
+// Locks between processes.
+
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { KelpieError } from "./errors.ts";
+import { acquireFileLock } from "./file-lock.ts";
+import { realPlatform } from "./real/index.ts";
+
+test("one holder at a time, however many ask, and nothing is left", async () => {
+  await using directory = await realPlatform.files.temporaryDirectory("kelpie-lock-");
+  const path = join(directory.path, ".lock");
+  let holders = 0;
+  let most = 0;
+  await Promise.all(
+    Array.from({ length: 20 }, async () => {
+      await using _lock = await acquireFileLock(realPlatform, path, { purpose: "testing" });
+      most = Math.max(most, ++holders);
+      await realPlatform.clock.sleep(1);
+      holders--;
+    }),
+  );
+  assert.equal(most, 1);
+  assert.deepEqual(readdirSync(directory.path), []);
+});
+
+test("the lock of a process that died is broken", async () => {
+  await using directory = await realPlatform.files.temporaryDirectory("kelpie-lock-");
+  const path = join(directory.path, ".lock");
+  const { pid } = spawnSync("true");
+  writeFileSync(path, `${pid} 00 building\n`);
+  await using lock = await acquireFileLock(realPlatform, path, { purpose: "testing", timeoutMs: 5000 });
+  assert.ok(lock);
+});
+
+test("who waits in vain is told who holds the lock and why", async () => {
+  await using directory = await realPlatform.files.temporaryDirectory("kelpie-lock-");
+  const path = join(directory.path, ".lock");
+  await using _lock = await acquireFileLock(realPlatform, path, { purpose: "building 1.0.0" });
+  await assert.rejects(
+    acquireFileLock(realPlatform, path, { purpose: "testing", timeoutMs: 20 }),
+    (error) =>
+      KelpieError.is(error) &&
+      error.code === "in-use" &&
+      error.message.includes(`process ${process.pid}, building 1.0.0`),
+  );
+});
+
+test("waiting for a lock can be cancelled", async () => {
+  await using directory = await realPlatform.files.temporaryDirectory("kelpie-lock-");
+  const path = join(directory.path, ".lock");
+  await using _lock = await acquireFileLock(realPlatform, path, { purpose: "holding" });
+  const controller = new AbortController();
+  const waiting = acquireFileLock(realPlatform, path, { purpose: "waiting", signal: controller.signal });
+  controller.abort();
+  await assert.rejects(waiting, (error) => KelpieError.is(error) && error.code === "cancelled");
+});
