@@ -2,3 +2,4 @@
 
 export { type DownloadRequest, downloadVerified } from "./download.ts";
 export type { Ecosystem, PackageArchive, PackageRepository, Resolution, ResolvedPackage } from "./package.ts";
+export type { DebianArchive, DebianRepository, DebianResolveOptions } from "./debian/repository.ts";
