@@ -1,6 +1,6 @@
-// The linter's rules: typescript-eslint at its strictest, and the two rules of the house that a
-// machine can hold: the outside world is touched only through packages/platform, and packages
-// see each other only through their index.
+// The linter's rules: typescript-eslint at its strictest, and the rules of the house that a machine can hold: the
+// outside world is touched only through packages/platform, packages see each other only through their index, and an
+// arrow between packages only ever points down.
 import tseslint from "typescript-eslint";
 
 /** Node modules that reach the outside world; everything else of node: is computation. */
@@ -20,6 +20,31 @@ const outsideWorld = [
 ];
 
 const outsideWorldMessage = "Reach the outside world through @kelpie/platform (docs/adr/0002-platform.md).";
+
+/** Packages from the lowest to the highest: each may import those before it. */
+const layers = ["platform", "formats", "repositories", "images", "sandbox", "cli"];
+
+const directionRules = layers.map((name, level) => ({
+  files: [`packages/${name}/**`],
+  rules: {
+    "@typescript-eslint/no-restricted-imports": [
+      "error",
+      {
+        patterns: [
+          {
+            regex: "^@kelpie/[^/]+/",
+            message: "Import a package by its name: its index.ts is its whole public face.",
+          },
+          { regex: `^(\\.\\./)+(${layers.join("|")})/`, message: "Import another package by its name." },
+          {
+            regex: `^@kelpie/(${layers.slice(level).join("|")})$`,
+            message: `packages/${name} may import only the packages below it: ${layers.slice(0, level).join(", ") || "none"}.`,
+          },
+        ],
+      },
+    ],
+  },
+}));
 
 export default tseslint.config(
   { ignores: ["**/gen/**", "**/target/**", "**/node_modules/**", "**/*.js"] },
@@ -42,12 +67,6 @@ export default tseslint.config(
             { name: `node:${name}`, message: outsideWorldMessage },
             { name, message: outsideWorldMessage },
           ]),
-          patterns: [
-            {
-              group: ["@kelpie/*/*"],
-              message: "Import a package by its name: its index.ts is its whole public face.",
-            },
-          ],
         },
       ],
       "no-restricted-globals": [
@@ -74,6 +93,7 @@ export default tseslint.config(
       ],
     },
   },
+  ...directionRules,
   {
     files: ["packages/platform/src/**", "tools/**"],
     rules: {

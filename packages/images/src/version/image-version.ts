@@ -37,9 +37,8 @@ export function parseReleaseVersion(text: string): ReleaseVersion {
   const match = word.length <= maxLength ? releaseExpression.exec(word) : null;
   if (match === null) {
     throw new KelpieError("usage", "This is not a version", {
-      expected: "MAJOR.MINOR.PATCH, MAJOR.MINOR.PATCH-PRERELEASE or one word",
+      expected: "MAJOR.MINOR.PATCH[-PRERELEASE] or one word, such as 1.0.0, 1.2.3-rc.1 or test",
       found: JSON.stringify(text.slice(0, maxLength)),
-      help: "For example 1.0.0, 1.2.3-rc.1 or test.",
     });
   }
   return releaseOf(match);

@@ -1,0 +1,69 @@
+// How words become commands and options.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { KelpieError } from "@kelpie/platform";
+import { findCommand, parseInput } from "./arguments.ts";
+import { command } from "./command.ts";
+
+const nothing = (): Promise<number> => Promise.resolve(0);
+const images = command({ path: ["images"], summary: "", options: {}, run: nothing });
+const list = command({
+  path: ["images", "list"],
+  summary: "",
+  options: { json: { type: "boolean", help: "" } },
+  run: nothing,
+});
+const run = command({
+  path: ["run"],
+  summary: "",
+  positionals: "-- COMMAND",
+  passThrough: true,
+  options: {
+    image: { type: "string", short: "i", help: "" },
+    verbose: { type: "boolean", help: "" },
+  },
+  run: nothing,
+});
+
+test("the longest command that the words name is found", () => {
+  assert.deepEqual(findCommand([images, list], ["images", "list", "--json"]), {
+    command: list,
+    rest: ["--json"],
+  });
+  assert.equal(findCommand([images, list], ["images", "else"])?.command, images);
+  assert.equal(findCommand([images, list], ["nothing"]), undefined);
+});
+
+for (const { words, options, positionals } of [
+  { words: ["--", "ls", "--all"], options: {}, positionals: ["ls", "--all"] },
+  { words: ["--image", "1.0", "ls", "--image"], options: { image: "1.0" }, positionals: ["ls", "--image"] },
+  {
+    words: ["--image=1.0", "--verbose", "--", "--", "x"],
+    options: { image: "1.0", verbose: true },
+    positionals: ["--", "x"],
+  },
+  { words: ["-i", "1.0", "ls", "--", "-x"], options: { image: "1.0" }, positionals: ["ls", "--", "-x"] },
+  { words: [], options: {}, positionals: [] },
+]) {
+  test(`the guest's words are left alone in: run ${words.join(" ")}`, () => {
+    const input = parseInput(run, words);
+    assert.deepEqual({ ...input.options }, options);
+    assert.deepEqual(input.positionals, positionals);
+  });
+}
+
+for (const [given, words] of [
+  [list, ["--unknown"]],
+  [list, ["extra"]],
+  [list, ["--json=yes"]],
+  [run, ["--image"]],
+  [run, ["--image", "--verbose", "--", "ls"]],
+] as const) {
+  test(`one clear line refuses: ${given.path.join(" ")} ${words.join(" ")}`, () => {
+    assert.throws(
+      () => parseInput(given, words),
+      (error) => KelpieError.is(error) && error.code === "usage" && !error.message.includes("\n"),
+    );
+  });
+}

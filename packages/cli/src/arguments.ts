@@ -1,0 +1,64 @@
+// From the words of a command line to a command and its input.
+
+import { parseArgs } from "node:util";
+import { describeError, KelpieError } from "@kelpie/platform";
+import type { Command, CommandInput, OptionSpecs, OptionValues } from "./command.ts";
+
+/** The command that the leading words name, and the words that are left. */
+export function findCommand(
+  commands: readonly Command[],
+  words: readonly string[],
+): { readonly command: Command; readonly rest: readonly string[] } | undefined {
+  const longestFirst = commands.toSorted((a, b) => b.path.length - a.path.length);
+  const command = longestFirst.find(({ path }) => path.every((word, index) => words[index] === word));
+  return command === undefined ? undefined : { command, rest: words.slice(command.path.length) };
+}
+
+/** @throws KelpieError `usage` for an unknown option, a missing value or a positional too many. */
+export function parseInput(command: Command, words: readonly string[]): CommandInput<OptionSpecs> {
+  const split = command.passThrough === true ? passThroughStart(command, words) : words.length;
+  try {
+    const { values, positionals } = parseArgs({
+      args: words.slice(0, split),
+      options: Object.fromEntries(
+        Object.entries(command.options).map(([name, { type, short }]) => [
+          name,
+          short === undefined ? { type } : { type, short },
+        ]),
+      ),
+      allowPositionals: command.positionals !== undefined,
+      strict: true,
+    });
+    const rest = words.slice(split);
+    return {
+      options: values as OptionValues<OptionSpecs>,
+      positionals: [...positionals, ...(rest[0] === "--" ? rest.slice(1) : rest)],
+    };
+  } catch (error) {
+    throw new KelpieError("usage", sentenceOf(describeError(error)), {
+      help: `Run \`kelpie ${command.path.join(" ")} --help\` to see what it takes.`,
+    });
+  }
+}
+
+/** Index of "--" or of the first word that is neither an option nor an option's value. */
+function passThroughStart(command: Command, words: readonly string[]): number {
+  for (let index = 0; index < words.length; index++) {
+    const word = words[index] ?? "";
+    if (word === "--" || !word.startsWith("-")) return index;
+    if (takesValue(command, word)) index++;
+  }
+  return words.length;
+}
+
+function takesValue(command: Command, word: string): boolean {
+  return Object.entries(command.options).some(
+    ([name, { type, short }]) =>
+      type === "string" && (word === `--${name}` || (short !== undefined && word === `-${short}`)),
+  );
+}
+
+/** The first sentence of what the parser says: the rest advises on its own API. */
+function sentenceOf(message: string): string {
+  return message.split(/\. |\n/)[0] ?? message;
+}

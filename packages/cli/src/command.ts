@@ -1,0 +1,56 @@
+// What a command of the command line is.
+
+import type { Platform, Terminal } from "@kelpie/platform";
+import type { Installation } from "./installation.ts";
+
+/** An option as a person types it and as help shows it. */
+export interface OptionSpec {
+  readonly type: "string" | "boolean";
+  readonly short?: string;
+  /** What stands for the value in help: "ARCH". */
+  readonly value?: string;
+  readonly help: string;
+}
+
+export type OptionSpecs = Readonly<Record<string, OptionSpec>>;
+
+/** What was given for each option: text for `string` options, true for `boolean` ones. */
+export type OptionValues<O extends OptionSpecs> = {
+  readonly [K in keyof O]?: O[K]["type"] extends "boolean" ? boolean : string;
+};
+
+/** What every command gets. */
+export interface CommandContext {
+  readonly platform: Platform;
+  readonly terminal: Terminal;
+  readonly installation: Installation;
+  /** KELPIE_HOME. */
+  readonly home: string;
+  readonly signal: AbortSignal;
+}
+
+export interface CommandInput<O extends OptionSpecs> {
+  readonly options: OptionValues<O>;
+  readonly positionals: readonly string[];
+}
+
+export interface Command<O extends OptionSpecs = OptionSpecs> {
+  /** As typed: ["images", "list"]. */
+  readonly path: readonly string[];
+  readonly summary: string;
+  /** What follows the command's name and options in the usage line: "-- COMMAND [ARG…]". */
+  readonly positionals?: string;
+  /** Whether everything after the first positional belongs to it, options included. */
+  readonly passThrough?: boolean;
+  readonly options: O;
+  /** More help, printed below the options. */
+  readonly details?: string;
+  /** The exit code for an error that Kelpie foresaw, where it is not the code's own. */
+  readonly errorExitCode?: number;
+  run(context: CommandContext, input: CommandInput<O>): Promise<number>;
+}
+
+/** Gives a command's options their types, and forgets them for the list of all commands. */
+export function command<const O extends OptionSpecs>(definition: Command<O>): Command {
+  return { ...definition, run: (context, input) => definition.run(context, input as CommandInput<O>) };
+}

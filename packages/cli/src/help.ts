@@ -1,0 +1,35 @@
+// Help texts, from the commands themselves.
+
+import type { Command, OptionSpec } from "./command.ts";
+
+const introduction = `Kelpie builds, ships and boots micro-VM images for sandboxed code.
+
+Usage: kelpie COMMAND [OPTION…]
+`;
+
+/** The list of all commands. */
+export function overview(commands: readonly Command[]): string {
+  const rows = commands.map(({ path, summary }) => [path.join(" "), summary] as const);
+  return `${introduction}\nCommands:\n${table(rows)}\nRun \`kelpie COMMAND --help\` for its options. KELPIE_HOME (default ~/.kelpie) holds images and caches.\n`;
+}
+
+/** Help for one command. */
+export function commandHelp(command: Command): string {
+  const { path, summary, positionals, options, details } = command;
+  const rows = Object.entries({ ...options, help: helpOption }).map(
+    ([name, option]) => [optionWords(name, option), option.help] as const,
+  );
+  const usage = `Usage: kelpie ${path.join(" ")} [OPTION…]${positionals === undefined ? "" : ` ${positionals}`}`;
+  return `${summary}\n\n${usage}\n\nOptions:\n${table(rows)}${details === undefined ? "" : `\n${details}\n`}`;
+}
+
+const helpOption: OptionSpec = { type: "boolean", help: "Show this help" };
+
+function optionWords(name: string, { short, value }: OptionSpec): string {
+  return `${short === undefined ? "" : `-${short}, `}--${name}${value === undefined ? "" : ` ${value}`}`;
+}
+
+function table(rows: readonly (readonly [string, string])[]): string {
+  const width = Math.max(...rows.map(([left]) => left.length));
+  return rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}\n`).join("");
+}

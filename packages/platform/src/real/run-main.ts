@@ -1,0 +1,45 @@
+// The frame of a program: its streams, its signals, its exit code.
+
+import { KelpieError } from "../errors.ts";
+import type { Terminal } from "../terminal.ts";
+
+/** The program itself. The returned number is its exit code. */
+export type Main = (args: readonly string[], terminal: Terminal, signal: AbortSignal) => Promise<number>;
+
+/** Signals that ask a program to end; the conventional exit code is 128 plus the number. */
+const endingSignals = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 } as const;
+
+/**
+ * Runs a program to its end. A first SIGINT, SIGTERM or SIGHUP aborts the signal that `main` got, so that it can clean up;
+ * a second ends the process at once. Output whose reader has gone (`kelpie images list | head -1`) is no error.
+ */
+export async function runMain(main: Main): Promise<void> {
+  const controller = new AbortController();
+  let received: number | undefined;
+  for (const [name, number] of Object.entries(endingSignals)) {
+    process.on(name, () => {
+      if (received !== undefined) process.exit(128 + number);
+      received = number;
+      controller.abort(new KelpieError("cancelled", `Ended by ${name}`));
+    });
+  }
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code !== "EPIPE") throw error;
+      controller.abort(new KelpieError("cancelled", "Nobody reads the output"));
+    });
+  }
+  const { stdin, stdout, stderr } = process;
+  const isTerminal = { stdin: stdin.isTTY, stdout: stdout.isTTY, stderr: stderr.isTTY };
+  const terminal: Terminal = {
+    stdin,
+    stdout,
+    stderr,
+    isTerminal,
+    columns: stderr.isTTY ? stderr.columns : undefined,
+  };
+  const code = await main(process.argv.slice(2), terminal, controller.signal);
+  process.exitCode = received === undefined ? code : 128 + received;
+  // A stdin that was read from and never ended would hold the process.
+  stdin.destroy();
+}
