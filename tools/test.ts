@@ -81,7 +81,7 @@ const bin = join(root, "node_modules/.bin");
 const vmTests = /\.vm\.test\.ts$/;
 
 const parts: readonly Part[] = [
-  check("format", join(bin, "biome"), "format", "."),
+  check("format", join(root, "tools/biome.sh"), "format", "."),
   check("types", join(bin, "tsc")),
   check("lint", join(bin, "eslint"), "."),
   tests("unit", "{packages,tools}/**/*.test.ts", cpus().length, vmTests),
