@@ -1,0 +1,124 @@
+// QEMU's command line for a machine, as data: one option and its value a line.
+
+import type { Accelerator } from "./accelerator.ts";
+import { kernelCommandLine } from "./command-line.ts";
+import { cpuModel, machineType } from "./machine.ts";
+import type { VmSpec } from "../vmm.ts";
+
+/** An option of QEMU with its value, if it takes one. */
+export type QemuOption = readonly [name: string, value?: string];
+
+/** What beside the spec decides the command line. */
+export interface QemuSetting {
+  readonly accelerator: Accelerator;
+  /** A firmware image instead of QEMU's default, by path or by a name that QEMU finds. */
+  readonly firmware: string | undefined;
+  /** The private writable layer, a qcow2 file without content. */
+  readonly overlay: string;
+  /** A Unix socket on which we listen and that QEMU connects to. */
+  readonly qmpSocket: string;
+  /** Whether this QEMU can confine itself with seccomp. */
+  readonly seccomp: boolean;
+}
+
+/** Where the host reaches agent port `index` of a machine. */
+export function agentSocket(runDirectory: string, index: number): string {
+  return `${runDirectory}/agent.${index}`;
+}
+
+/** The whole command line after the program's name. */
+export function qemuArguments(spec: VmSpec, setting: QemuSetting): string[] {
+  return qemuOptions(spec, setting).flatMap(([name, value]) =>
+    value === undefined ? [name] : [name, value],
+  );
+}
+
+/** The options, in the order in which they are given. */
+export function qemuOptions(spec: VmSpec, setting: QemuSetting): QemuOption[] {
+  const { image, memoryMiB, cpus } = spec;
+  const { architecture } = image;
+  return [
+    ["-name", `kelpie-${spec.hostname}`],
+    // Nothing but what is named here: no configuration of the person's or the system's, no network, no display.
+    ["-nodefaults"],
+    ["-no-user-config"],
+    ["-display", "none"],
+    // A guest that resets itself, as it does after a panic, ends the machine.
+    ["-no-reboot"],
+    ...(setting.seccomp ? [confinement] : []),
+    ["-machine", machineType[architecture]],
+    ["-accel", setting.accelerator === "tcg" ? tcg : setting.accelerator],
+    ["-cpu", cpuModel(architecture, setting.accelerator)],
+    ["-smp", String(cpus)],
+    ["-m", `${memoryMiB}M`],
+    ...(setting.firmware === undefined ? [] : [["-bios", setting.firmware] as const]),
+    ["-kernel", image.kernel],
+    ["-initrd", image.initrd],
+    ["-append", commandLine(spec, setting)],
+    ["-chardev", `socket,id=qmp,path=${escaped(setting.qmpSocket)},server=off`],
+    ["-mon", "chardev=qmp,mode=control"],
+    // The console comes to us through a pipe: we bound what is kept, and have its last words when QEMU is gone.
+    ["-chardev", "stdio,id=console,signal=off"],
+    ["-serial", "chardev:console"],
+    ["-blockdev", json(rootDisk(image.rootfs, setting.overlay))],
+    ["-device", "virtio-blk-pci,drive=root"],
+    ["-object", "rng-random,id=entropy,filename=/dev/urandom"],
+    ["-device", "virtio-rng-pci,rng=entropy"],
+    ["-device", `virtio-serial-pci,id=agents,max_ports=${spec.agentPorts + 1}`],
+    ...agentPorts(spec),
+  ];
+}
+
+/** No new programs, no other user, nothing that QEMU needs only for features that we do not use. */
+const confinement: QemuOption = [
+  "-sandbox",
+  "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
+];
+
+// One thread per processor; translated code may take 128 MiB rather than QEMU's default of 1 GiB.
+const tcg = "tcg,thread=multi,tb-size=128";
+
+function agentPorts({ agentPorts: count, runDirectory }: VmSpec): QemuOption[] {
+  return Array.from({ length: count }, (_, index): QemuOption[] => [
+    [
+      "-chardev",
+      `socket,id=agent${index},path=${escaped(agentSocket(runDirectory, index))},server=on,wait=off`,
+    ],
+    // Port 0 of the bus is reserved for a console of the old kind.
+    [
+      "-device",
+      `virtserialport,bus=agents.0,nr=${index + 1},chardev=agent${index},name=kelpie.agent.${index}`,
+    ],
+  ]).flat();
+}
+
+/** The image itself is opened read only and can be shared; what the guest writes goes to the overlay. */
+function rootDisk(rootfs: string, overlay: string): Record<string, unknown> {
+  return {
+    driver: "qcow2",
+    "node-name": "root",
+    // The overlay goes with its machine, so a flush of the guest's need not wait for the host's disk.
+    cache: { "no-flush": true },
+    discard: "unmap",
+    file: { driver: "file", filename: overlay },
+    backing: {
+      driver: "raw",
+      "read-only": true,
+      file: { driver: "file", filename: rootfs, "read-only": true },
+    },
+  };
+}
+
+function json(value: Record<string, unknown>): string {
+  return JSON.stringify(value);
+}
+
+function commandLine({ image, hostname, agentPorts: ports }: VmSpec, { accelerator }: QemuSetting): string {
+  const options = { architecture: image.architecture, accelerator, hostname, agentPorts: ports };
+  return kernelCommandLine(options).join(" ");
+}
+
+/** QEMU splits an option's value at commas; a doubled comma is one that belongs to it. */
+function escaped(value: string): string {
+  return value.replaceAll(",", ",,");
+}

@@ -1,0 +1,114 @@
+// A running QEMU, supervised: its process, its control channel and its console.
+
+import type { Duplex } from "node:stream";
+import { type ChildProcess, KelpieError, type Platform } from "@kelpie/platform";
+import { orAborted } from "../../or-aborted.ts";
+import type { QmpEvent } from "../../qmp/messages.ts";
+import { QmpClient } from "../../qmp/qmp-client.ts";
+import { ByteTail } from "../byte-tail.ts";
+import { ConsoleLog } from "../console-log.ts";
+import { printable } from "../printable.ts";
+import { describeStop, nextVmState, type StopReason, type VmEvent, type VmState } from "../vm-state.ts";
+import type { VirtualMachine } from "../vmm.ts";
+import { agentSocket } from "./arguments.ts";
+import { recordConsole } from "./record-console.ts";
+
+const monitorOutputLimitBytes = 16 << 10;
+const monitorConnectsWithinMs = 30_000;
+const processEndsWithinMs = 2_000;
+
+/** One QEMU process. */
+export class QemuMachine implements VirtualMachine {
+  readonly console = new ConsoleLog();
+  readonly stopped: Promise<StopReason>;
+  #state: VmState = { kind: "starting" };
+  readonly #stderr = new ByteTail(monitorOutputLimitBytes);
+  readonly #platform: Pick<Platform, "clock" | "files" | "network">;
+  readonly #child: ChildProcess;
+  readonly #runDirectory: string;
+
+  constructor(
+    platform: Pick<Platform, "clock" | "files" | "network">,
+    child: ChildProcess,
+    runDirectory: string,
+  ) {
+    this.#platform = platform;
+    this.#child = child;
+    this.#runDirectory = runDirectory;
+    child.stderr?.on("data", (bytes: Uint8Array) => this.#stderr.append(bytes));
+    const recorded = recordConsole(platform.files, child, `${runDirectory}/console.log`, this.console);
+    this.stopped = child.exit.then(async (exit) => {
+      await recorded;
+      this.#on({ kind: "process-gone", exit });
+      return this.#state.kind === "stopped" ? this.#state.reason : { kind: "process-exited", exit };
+    });
+  }
+
+  get state(): VmState {
+    return this.#state;
+  }
+
+  get monitorOutput(): string {
+    return printable(Buffer.from(this.#stderr.bytes()).toString("utf8")).trim();
+  }
+
+  /** Takes the control channel that QEMU opens. `boot-failed` with QEMU's words if it ends instead. */
+  async openMonitor(connection: Promise<Duplex>, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#platform;
+    using deadline = clock.deadline(monitorConnectsWithinMs, "QEMU's start");
+    const stop = AbortSignal.any([signal, deadline.signal]);
+    const gone = this.stopped.then((reason) => {
+      throw new KelpieError("boot-failed", "QEMU did not start", {
+        found: [describeStop(reason), this.monitorOutput].filter((part) => part !== "").join("\n"),
+      });
+    });
+    const onEvent = (event: QmpEvent): void => this.#onQmpEvent(event);
+    const opened = connection.then((stream) => QmpClient.open(stream, { clock, onEvent, signal: stop }));
+    const qmp = await orAborted(Promise.race([opened, gone]), stop);
+    void qmp.ended.then(() => this.#endWithMonitor());
+    this.#on({ kind: "monitor-ready" });
+  }
+
+  connectAgent(index: number, signal: AbortSignal): Promise<Duplex> {
+    return this.#platform.network.connectUnix(agentSocket(this.#runDirectory, index), signal);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#on({ kind: "ending", reason: { kind: "host-request" } });
+    await this.#child[Symbol.asyncDispose]();
+    await this.stopped;
+  }
+
+  #onQmpEvent({ name, data }: QmpEvent): void {
+    if (name === "GUEST_PANICKED") this.#on({ kind: "ending", reason: { kind: "guest-panicked" } });
+    if (name === "SHUTDOWN") this.#on({ kind: "ending", reason: stopReasonOf(data["reason"]) });
+  }
+
+  /** The control channel ends with the process, just before it. A process that stays without one is out of control. */
+  async #endWithMonitor(): Promise<void> {
+    using deadline = this.#platform.clock.deadline(processEndsWithinMs, "QEMU's end");
+    await orAborted(this.stopped, deadline.signal).catch(() => {
+      this.#on({ kind: "ending", reason: { kind: "monitor-lost" } });
+      this.#child.kill("SIGKILL");
+    });
+  }
+
+  #on(event: VmEvent): void {
+    this.#state = nextVmState(this.#state, event);
+  }
+}
+
+/** The reason of a SHUTDOWN event (QAPI `ShutdownCause`). */
+function stopReasonOf(cause: unknown): StopReason {
+  switch (cause) {
+    case "guest-shutdown":
+      return { kind: "guest-shutdown" };
+    case "guest-reset":
+    case "subsystem-reset":
+      return { kind: "guest-reset" };
+    case "guest-panic":
+      return { kind: "guest-panicked" };
+    default:
+      return { kind: "host-request" };
+  }
+}

@@ -1,0 +1,98 @@
+// QEMU as a virtual machine monitor.
+
+import type { Duplex } from "node:stream";
+import { type Architecture, KelpieError, type Platform } from "@kelpie/platform";
+import { tieToUs } from "../tied-command.ts";
+import type { VirtualMachine, Vmm, VmSpec } from "../vmm.ts";
+import type { Accelerator } from "./accelerator.ts";
+import { agentSocket, qemuArguments } from "./arguments.ts";
+import { findQemu, type QemuInstallation } from "./find-qemu.ts";
+import { QemuMachine } from "./qemu-machine.ts";
+import { emptyQcow2 } from "./qcow2.ts";
+
+const sectorBytes = 512;
+/** `sun_path` of a Unix socket's address, less its end; 104 on macOS. */
+const socketPathLimitBytes = 103;
+
+/** Starts machines with an installed QEMU. */
+export class QemuVmm implements Vmm {
+  readonly description: string;
+  readonly accelerator: Accelerator;
+  readonly #platform: Platform;
+  readonly #installation: QemuInstallation;
+
+  constructor(platform: Platform, installation: QemuInstallation, accelerator: Accelerator) {
+    this.#platform = platform;
+    this.#installation = installation;
+    this.accelerator = accelerator;
+    this.description = `${installation.program} (${accelerator})`;
+  }
+
+  async start(spec: VmSpec, signal: AbortSignal): Promise<VirtualMachine> {
+    const { network, processes, host } = this.#platform;
+    const { runDirectory } = spec;
+    const qmpSocket = `${runDirectory}/qmp`;
+    const overlay = `${runDirectory}/root.qcow2`;
+    requireShortPath(agentSocket(runDirectory, spec.agentPorts));
+    await this.#writeOverlay(spec, overlay);
+
+    await using cleanup = new AsyncDisposableStack();
+    const connection = Promise.withResolvers<Duplex>();
+    const listener = await network.listenUnix(qmpSocket, connection.resolve);
+    // The listener is gone only when its connection is, so nothing waits for this.
+    cleanup.defer(() => void listener[Symbol.asyncDispose]());
+    const command = await tieToUs(this.#platform, {
+      program: this.#installation.program,
+      args: qemuArguments(spec, {
+        accelerator: this.accelerator,
+        firmware: this.#installation.quickFirmware,
+        overlay,
+        qmpSocket,
+        seccomp: host.operatingSystem === "linux",
+      }),
+    });
+    const child = await processes.spawn(command.program, command.args, {
+      cwd: runDirectory,
+      stdin: command.needsStdinPipe ? "pipe" : "ignore",
+      // A Ctrl-C at the terminal is for us: we end the machine in order.
+      ownGroup: true,
+    });
+    const machine = new QemuMachine(this.#platform, child, runDirectory);
+    try {
+      await machine.openMonitor(connection.promise, signal);
+      return machine;
+    } catch (error) {
+      await machine[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  async #writeOverlay({ image, diskBytes }: VmSpec, path: string): Promise<void> {
+    const { files } = this.#platform;
+    const rootfs = await files.stat(image.rootfs);
+    if (rootfs === undefined) throw new KelpieError("not-found", `There is no ${image.rootfs}`);
+    const wanted = Math.max(diskBytes ?? 0, rootfs.sizeBytes);
+    await using file = await files.open(path, "create", 0o600);
+    await file.write(emptyQcow2(Math.ceil(wanted / sectorBytes) * sectorBytes), 0);
+  }
+}
+
+/** Finds QEMU for guests of `architecture`. `missing-tool`. */
+export async function openQemu(
+  platform: Platform,
+  architecture: Architecture,
+  accelerator: Accelerator,
+): Promise<QemuVmm> {
+  return new QemuVmm(platform, await findQemu(platform, architecture), accelerator);
+}
+
+function requireShortPath(socket: string): void {
+  const length = Buffer.byteLength(socket);
+  if (length <= socketPathLimitBytes) return;
+  throw new KelpieError("invalid-input", "The path of a socket would be too long", {
+    expected: `at most ${socketPathLimitBytes} bytes`,
+    found: `${length}`,
+    where: socket,
+    help: "Set KELPIE_HOME to a shorter path.",
+  });
+}

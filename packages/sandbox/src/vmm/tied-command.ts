@@ -1,0 +1,56 @@
+// A program that cannot outlive us, however we end.
+
+import { KelpieError, type Platform } from "@kelpie/platform";
+
+/** A program and its arguments. */
+export interface Command {
+  readonly program: string;
+  readonly args: readonly string[];
+}
+
+/**
+ * `command` wrapped so that the system kills it (SIGKILL) when this process is gone, `kill -9` included.
+ * On Linux the kernel does it (prctl PR_SET_PDEATHSIG through util-linux's `setpriv`). Elsewhere a shell waits for the
+ * end of its standard input, a pipe from us that the caller must ask for with {@link TiedCommand.needsStdinPipe}.
+ */
+export interface TiedCommand extends Command {
+  readonly needsStdinPipe: boolean;
+}
+
+/** See {@link TiedCommand}. `missing-tool` on a Linux without util-linux. */
+export async function tieToUs(
+  { processes, host }: Pick<Platform, "processes" | "host">,
+  command: Command,
+): Promise<TiedCommand> {
+  if (host.operatingSystem !== "linux") return tieByPipe(command);
+  const setpriv = await processes.find("setpriv");
+  if (setpriv === undefined) {
+    throw new KelpieError("missing-tool", "Cannot tie QEMU to this process without setpriv", {
+      help: "apt-get install util-linux (Alpine: apk add setpriv)",
+    });
+  }
+  return {
+    program: setpriv,
+    args: ["--pdeathsig", "KILL", "--no-new-privs", "--", command.program, ...command.args],
+    needsStdinPipe: false,
+  };
+}
+
+// Job control being off, the shell gives background jobs /dev/null as input: the pipe travels as descriptor 3.
+const shellScript = `
+exec 3<&0 </dev/null
+"$@" 3<&- &
+child=$!
+(while read -r line <&3; do :; done; kill -KILL "$child") >/dev/null 2>&1 &
+watcher=$!
+exec 3<&-
+wait "$child"
+status=$?
+kill -KILL "$watcher"
+exit "$status"
+`;
+
+/** The portable way. A child ended by a signal shows as exit code 128 + its number. */
+export function tieByPipe({ program, args }: Command): TiedCommand {
+  return { program: "/bin/sh", args: ["-c", shellScript, "sh", program, ...args], needsStdinPipe: true };
+}
