@@ -4,19 +4,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { KelpieError } from "@kelpie/platform";
 import { findCommand, parseInput } from "./arguments.ts";
-import { command } from "./command.ts";
+import { command, type CommandEntry } from "./command.ts";
 
 const nothing = (): Promise<number> => Promise.resolve(0);
-const images = command({ path: ["images"], summary: "", options: {}, run: nothing });
-const list = command({
-  path: ["images", "list"],
-  summary: "",
-  options: { json: { type: "boolean", help: "" } },
-  run: nothing,
-});
+const list = command({ options: { json: { type: "boolean", help: "" } }, run: nothing });
 const run = command({
-  path: ["run"],
-  summary: "",
   positionals: "-- COMMAND",
   passThrough: true,
   options: {
@@ -25,14 +17,16 @@ const run = command({
   },
   run: nothing,
 });
+const imagesEntry: CommandEntry = { path: ["images"], summary: "", load: () => Promise.resolve(run) };
+const listEntry: CommandEntry = { path: ["images", "list"], summary: "", load: () => Promise.resolve(list) };
 
 test("the longest command that the words name is found", () => {
-  assert.deepEqual(findCommand([images, list], ["images", "list", "--json"]), {
+  assert.deepEqual(findCommand([imagesEntry, listEntry], ["images", "list", "--json"]), {
     command: list,
     rest: ["--json"],
   });
-  assert.equal(findCommand([images, list], ["images", "else"])?.command, images);
-  assert.equal(findCommand([images, list], ["nothing"]), undefined);
+  assert.equal(findCommand([imagesEntry, listEntry], ["images", "else"])?.entry, imagesEntry);
+  assert.equal(findCommand([imagesEntry, listEntry], ["nothing"]), undefined);
 });
 
 for (const { words, options, positionals } of [
@@ -53,14 +47,14 @@ for (const { words, options, positionals } of [
   });
 }
 
-for (const [given, words] of [
-  [list, ["--unknown"]],
-  [list, ["extra"]],
-  [list, ["--json=yes"]],
-  [run, ["--image"]],
-  [run, ["--image", "--verbose", "--", "ls"]],
+for (const [name, given, words] of [
+  ["list", list, ["--unknown"]],
+  ["list", list, ["extra"]],
+  ["list", list, ["--json=yes"]],
+  ["run", run, ["--image"]],
+  ["run", run, ["--image", "--verbose", "--", "ls"]],
 ] as const) {
-  test(`one clear line refuses: ${given.path.join(" ")} ${words.join(" ")}`, () => {
+  test(`one clear line refuses: ${name} ${words.join(" ")}`, () => {
     assert.throws(
       () => parseInput(given, words),
       (error) => KelpieError.is(error) && error.code === "usage" && !error.message.includes("\n"),

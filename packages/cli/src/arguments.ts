@@ -2,16 +2,16 @@
 
 import { parseArgs } from "node:util";
 import { describeError, KelpieError } from "@kelpie/platform";
-import type { Command, CommandInput, OptionSpecs, OptionValues } from "./command.ts";
+import type { Command, CommandEntry, CommandInput, OptionSpecs, OptionValues } from "./command.ts";
 
 /** The command that the leading words name, and the words that are left. */
 export function findCommand(
-  commands: readonly Command[],
+  commands: readonly CommandEntry[],
   words: readonly string[],
-): { readonly command: Command; readonly rest: readonly string[] } | undefined {
+): { readonly entry: CommandEntry; readonly rest: readonly string[] } | undefined {
   const longestFirst = commands.toSorted((a, b) => b.path.length - a.path.length);
-  const command = longestFirst.find(({ path }) => path.every((word, index) => words[index] === word));
-  return command === undefined ? undefined : { command, rest: words.slice(command.path.length) };
+  const entry = longestFirst.find(({ path }) => path.every((word, index) => words[index] === word));
+  return entry === undefined ? undefined : { entry, rest: words.slice(entry.path.length) };
 }
 
 /** @throws KelpieError `usage` for an unknown option, a missing value or a positional too many. */
@@ -35,9 +35,7 @@ export function parseInput(command: Command, words: readonly string[]): CommandI
       positionals: [...positionals, ...(rest[0] === "--" ? rest.slice(1) : rest)],
     };
   } catch (error) {
-    throw new KelpieError("usage", sentenceOf(describeError(error)), {
-      help: `Run \`kelpie ${command.path.join(" ")} --help\` to see what it takes.`,
-    });
+    throw new KelpieError("usage", sentenceOf(describeError(error)));
   }
 }
 

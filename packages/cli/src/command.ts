@@ -35,9 +35,6 @@ export interface CommandInput<O extends OptionSpecs> {
 }
 
 export interface Command<O extends OptionSpecs = OptionSpecs> {
-  /** As typed: ["images", "list"]. */
-  readonly path: readonly string[];
-  readonly summary: string;
   /** What follows the command's name and options in the usage line: "-- COMMAND [ARG…]". */
   readonly positionals?: string;
   /** Whether everything after the first positional belongs to it, options included. */
@@ -48,6 +45,14 @@ export interface Command<O extends OptionSpecs = OptionSpecs> {
   /** The exit code for an error that Kelpie foresaw, where it is not the code's own. */
   readonly errorExitCode?: number;
   run(context: CommandContext, input: CommandInput<O>): Promise<number>;
+}
+
+/** A command in the list of all commands. What it does is loaded when it is run, so that none pays for the others. */
+export interface CommandEntry {
+  /** As typed: ["images", "list"]. */
+  readonly path: readonly string[];
+  readonly summary: string;
+  load(): Promise<Command>;
 }
 
 /** Gives a command's options their types, and forgets them for the list of all commands. */

@@ -1,6 +1,6 @@
 // Help texts, from the commands themselves.
 
-import type { Command, OptionSpec } from "./command.ts";
+import type { Command, CommandEntry, OptionSpec } from "./command.ts";
 
 const introduction = `Kelpie builds, ships and boots micro-VM images for sandboxed code.
 
@@ -8,14 +8,14 @@ Usage: kelpie COMMAND [OPTION…]
 `;
 
 /** The list of all commands. */
-export function overview(commands: readonly Command[]): string {
+export function overview(commands: readonly CommandEntry[]): string {
   const rows = commands.map(({ path, summary }) => [path.join(" "), summary] as const);
   return `${introduction}\nCommands:\n${table(rows)}\nRun \`kelpie COMMAND --help\` for its options. KELPIE_HOME (default ~/.kelpie) holds images and caches.\n`;
 }
 
 /** Help for one command. */
-export function commandHelp(command: Command): string {
-  const { path, summary, positionals, options, details } = command;
+export function commandHelp({ path, summary }: CommandEntry, command: Command): string {
+  const { positionals, options, details } = command;
   const rows = Object.entries({ ...options, help: helpOption }).map(
     ([name, option]) => [optionWords(name, option), option.help] as const,
   );

@@ -12,7 +12,7 @@ export {
 } from "./metadata/image-metadata.ts";
 export type { BrokenImage } from "./store/cache-index.ts";
 export { imageFile, ImageStore, type StoredImage, type StoreListing } from "./store/image-store.ts";
-export { imageDirectoryName, kelpieHome, parseImageDirectoryName } from "./store/layout.ts";
+export { imageDirectoryName, parseImageDirectoryName } from "./store/layout.ts";
 export { findImage } from "./store/reference.ts";
 export { type Compatibility, restoreCompatibility } from "./version/compatibility.ts";
 export {

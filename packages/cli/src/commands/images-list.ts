@@ -6,8 +6,6 @@ import { formatSize } from "../output/size.ts";
 import { formatTable } from "../output/table.ts";
 
 export const imagesList = command({
-  path: ["images", "list"],
-  summary: "List the images in the store",
   options: { json: { type: "boolean", help: "Print JSON" } },
   async run({ platform, terminal, home }, { options }) {
     const { images, broken } = await new ImageStore(platform, home).list();

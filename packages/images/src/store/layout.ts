@@ -1,14 +1,7 @@
 // Where things stand under KELPIE_HOME, and what a directory's name says.
 
-import { join } from "node:path";
-import { type Architecture, architectures, type Host } from "@kelpie/platform";
+import { type Architecture, architectures } from "@kelpie/platform";
 import { formatImageVersion, type ImageVersion, tryParseImageVersion } from "../version/image-version.ts";
-
-/** KELPIE_HOME: the environment's, or `~/.kelpie`. */
-export function kelpieHome(host: Host): string {
-  const configured = host.environment["KELPIE_HOME"];
-  return configured === undefined || configured === "" ? join(host.homeDirectory, ".kelpie") : configured;
-}
 
 /**
  * The name of an image's directory: its version for the host's own architecture, `<version>.<arch>` for another.
