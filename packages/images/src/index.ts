@@ -25,3 +25,4 @@ export {
   type ReleaseVersion,
   tryParseImageVersion,
 } from "./version/image-version.ts";
+export { type SourceIdentity, sourceIdentity } from "./version/source-identity.ts";
