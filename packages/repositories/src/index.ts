@@ -2,4 +2,5 @@
 
 export { type DownloadRequest, downloadVerified } from "./download.ts";
 export type { Ecosystem, PackageArchive, PackageRepository, Resolution, ResolvedPackage } from "./package.ts";
+export { type DebianThroughAptOptions, openDebianThroughApt } from "./debian/apt/through-apt.ts";
 export type { DebianArchive, DebianRepository, DebianResolveOptions } from "./debian/repository.ts";
