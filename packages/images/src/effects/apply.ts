@@ -17,49 +17,61 @@ import type { Effect, EffectOf } from "./effect.ts";
 import type { PackageEffects } from "./recognise.ts";
 
 /**
- * Effects in an order that does not depend on the packages': accounts first, since files are owned by them; what only a
- * whole tree tells last.
+ * When effects are applied, which does not depend on the packages' order: accounts first, since files are owned by them;
+ * what only a whole tree tells last. The build puts the spec's own users and files between the stages.
  */
-const phases: readonly (readonly Effect["do"][])[] = [
-  ["copy"],
-  ["group", "user", "member"],
-  ["directory", "file", "link", "chmod"],
-  ["shell", "shells", "alternative", "applets", "ca-certificates"],
-];
+export type EffectStage = "accounts" | "files" | "whole";
 
-/** @throws KelpieError naming the package whose effect cannot be applied. */
-export async function applyEffects(editor: TreeEditor, packages: readonly PackageEffects[]): Promise<void> {
-  for (const phase of phases) {
+const stages: Readonly<Record<EffectStage, readonly (readonly Effect["do"][])[]>> = {
+  accounts: [["copy"], ["group", "user", "member"]],
+  files: [["directory", "file", "link", "chmod"]],
+  whole: [["shell", "shells", "alternative", "applets", "ca-certificates"]],
+};
+
+/** Applies the effects of one stage. @throws KelpieError naming the package whose effect cannot be applied. */
+export async function applyEffects(
+  editor: TreeEditor,
+  packages: readonly PackageEffects[],
+  stage: EffectStage,
+): Promise<void> {
+  for (const kinds of stages[stage]) {
     const accounts = await Accounts.read(editor.tree);
-    const chosen = packages.flatMap(({ package: name, effects }) =>
-      effects.filter((effect) => phase.includes(effect.do)).map((effect) => ({ name, effect })),
-    );
-    for (const { name, effect } of chosen) {
-      try {
-        await applyOne(editor, accounts, effect);
-      } catch (cause) {
-        if (!KelpieError.is(cause)) throw cause;
-        throw new KelpieError(cause.code, `The effects of ${name}'s install scripts cannot be applied`, {
-          found: cause.message,
-          cause,
-        });
+    for (const { package: name, effects } of packages) {
+      for (const effect of effects.filter((each) => kinds.includes(each.do))) {
+        attributed(name, () => applyOne(editor, accounts, effect));
       }
     }
-    if (phase.includes("user") && chosen.length > 0) accounts.write(editor);
-    const effects = chosen.map(({ effect }) => effect);
-    if (phase.includes("alternative")) {
-      await addShells(editor, effects);
-      installAlternatives(
-        editor,
-        effects.filter((effect) => effect.do === "alternative"),
-      );
-      for (const binary of binaries(effects)) await linkApplets(editor, binary);
-      if (effects.some((effect) => effect.do === "ca-certificates")) await bundleCertificates(editor);
-    }
+    if (kinds.includes("user")) accounts.write(editor);
+  }
+  if (stage === "whole") await applyWhole(editor, packages);
+}
+
+/** What is done once for all packages together. */
+async function applyWhole(editor: TreeEditor, packages: readonly PackageEffects[]): Promise<void> {
+  const effects = packages.flatMap((each) => each.effects);
+  await addShells(editor, effects);
+  installAlternatives(
+    editor,
+    effects.filter((effect) => effect.do === "alternative"),
+  );
+  const binaries = new Set(effects.flatMap((effect) => (effect.do === "applets" ? [effect.binary] : [])));
+  for (const binary of binaries) await linkApplets(editor, binary);
+  if (effects.some((effect) => effect.do === "ca-certificates")) await bundleCertificates(editor);
+}
+
+function attributed(name: string, apply: () => void): void {
+  try {
+    apply();
+  } catch (cause) {
+    if (!KelpieError.is(cause)) throw cause;
+    throw new KelpieError(cause.code, `The effects of ${name}'s install scripts cannot be applied`, {
+      found: cause.message,
+      cause,
+    });
   }
 }
 
-async function applyOne(editor: TreeEditor, accounts: Accounts, effect: Effect): Promise<void> {
+function applyOne(editor: TreeEditor, accounts: Accounts, effect: Effect): void {
   switch (effect.do) {
     case "group":
       accounts.addGroup(effect.name, effect.gid);
@@ -86,13 +98,11 @@ async function applyOne(editor: TreeEditor, accounts: Accounts, effect: Effect):
     case "chmod":
       changeOwnership(editor, accounts, effect);
       return;
-    // Of all packages together, once.
     case "alternative":
     case "shell":
     case "shells":
     case "applets":
     case "ca-certificates":
-      await Promise.resolve();
       return;
     default:
       effect satisfies never;
@@ -151,10 +161,6 @@ function changeOwnership(editor: TreeEditor, accounts: Accounts, effect: EffectO
     ...(effect.owner === undefined ? {} : { uid: accounts.uid(effect.owner) }),
     ...(effect.group === undefined ? {} : { gid: accounts.gid(effect.group) }),
   });
-}
-
-function binaries(effects: readonly Effect[]): readonly string[] {
-  return [...new Set(effects.flatMap((effect) => (effect.do === "applets" ? [effect.binary] : [])))];
 }
 
 async function addShells(editor: TreeEditor, effects: readonly Effect[]): Promise<void> {
