@@ -11,6 +11,10 @@ export { type CpioEntry, type CpioLimits, readCpio } from "./cpio/read-cpio.ts";
 export { type WriteCpioOptions, writeCpio } from "./cpio/write-cpio.ts";
 export { type ExecutableInfo, readExecutable } from "./elf/executable.ts";
 export { type ModuleInfo, readModuleInfo } from "./elf/module-info.ts";
+export type { Ext4Options } from "./ext4/options.ts";
+export { type Ext4Plan, planExt4 } from "./ext4/plan.ts";
+export type { Ext4Summary } from "./ext4/summary.ts";
+export { writeExt4 } from "./ext4/write.ts";
 export { fileSource } from "./file-source.ts";
 export {
   type Arm64Image,

@@ -1,0 +1,98 @@
+// What an inode holds, and how many blocks that takes: known from sizes alone, before anything is read.
+
+import { KelpieError } from "@kelpie/platform";
+import { type ByteSource, bytesSource } from "../byte-source.ts";
+import { blockBytes, inodeBlockBytes, inodeNumber, maxFileBlocks, maxSymlinkBytes } from "./constants.ts";
+import { type DirectoryLayout, layOutDirectory } from "./directory.ts";
+import { encodeDevice } from "./inode.ts";
+import type { ScannedInode } from "./scan.ts";
+
+/** `count` blocks of a file from its block `start` on. */
+export interface BlockRun {
+  readonly start: number;
+  readonly count: number;
+}
+
+/** What stands behind an inode. */
+export type Content =
+  /** Nothing outside the inode: `block` is its i_block. */
+  | { readonly kind: "inline"; readonly block: Uint8Array; readonly sizeBytes: number }
+  | {
+      readonly kind: "directory";
+      readonly layout: DirectoryLayout;
+      readonly blocks: number;
+      readonly sizeBytes: number;
+    }
+  | { readonly kind: "journal"; readonly blocks: number; readonly sizeBytes: number }
+  /** The map of the reserved descriptor blocks: the only file that is not in extents. */
+  | { readonly kind: "descriptor-map"; readonly blocks: 1; readonly sizeBytes: number }
+  /** Blocks outside `runs` are holes. */
+  | {
+      readonly kind: "data";
+      readonly source: ByteSource;
+      readonly runs: readonly BlockRun[];
+      readonly sizeBytes: number;
+    };
+
+/** As mke2fs makes it: room for e2fsck to put names without having to allocate. */
+const lostAndFoundBlocks = 4;
+const noBlock = new Uint8Array(0);
+
+/**
+ * Decides what `inode` takes.
+ *
+ * @throws KelpieError `invalid-input` or `limit-exceeded` for what ext4 cannot hold.
+ */
+export function contentOf(inode: ScannedInode, hashSeed: Uint32Array): Content {
+  const { node, path } = inode;
+  switch (node.kind) {
+    case "directory": {
+      const minBlocks = inode.number === inodeNumber.lostAndFound ? lostAndFoundBlocks : 1;
+      const layout = layOutDirectory(inode.directory?.entries ?? [], hashSeed, minBlocks, path);
+      return { kind: "directory", layout, blocks: layout.blocks, sizeBytes: layout.blocks * blockBytes };
+    }
+    case "file":
+      return fileContent(node.content, path);
+    case "symlink":
+      return symlinkContent(node.target, path);
+    case "character-device":
+    case "block-device":
+      return { kind: "inline", block: encodeDevice(node), sizeBytes: 0 };
+    case "fifo":
+    case "socket":
+      return { kind: "inline", block: noBlock, sizeBytes: 0 };
+    default:
+      return node satisfies never;
+  }
+}
+
+function fileContent(source: ByteSource, path: string): Content {
+  const { sizeBytes } = source;
+  if (!Number.isSafeInteger(sizeBytes) || sizeBytes < 0 || sizeBytes > maxFileBlocks * blockBytes) {
+    throw new KelpieError("limit-exceeded", "A file has a size that ext4 cannot hold", {
+      expected: `0 to ${maxFileBlocks * blockBytes} bytes`,
+      found: String(sizeBytes),
+      where: path,
+    });
+  }
+  const blocks = Math.ceil(sizeBytes / blockBytes);
+  return { kind: "data", source, runs: blocks === 0 ? [] : [{ start: 0, count: blocks }], sizeBytes };
+}
+
+function symlinkContent(target: string, path: string): Content {
+  const bytes = new TextEncoder().encode(target);
+  if (bytes.length === 0 || bytes.length > maxSymlinkBytes || bytes.includes(0) || !target.isWellFormed()) {
+    throw new KelpieError("invalid-input", "ext4 cannot hold this symlink's target", {
+      expected: `1 to ${maxSymlinkBytes} bytes of well-formed Unicode without NUL`,
+      found: `${bytes.length} bytes`,
+      where: path,
+    });
+  }
+  if (bytes.length < inodeBlockBytes) return { kind: "inline", block: bytes, sizeBytes: bytes.length };
+  return {
+    kind: "data",
+    source: bytesSource(bytes),
+    runs: [{ start: 0, count: 1 }],
+    sizeBytes: bytes.length,
+  };
+}

@@ -1,0 +1,125 @@
+// From a tree of names to numbered inodes: which names share an inode, and how many links each has.
+
+import { KelpieError } from "@kelpie/platform";
+import type { FileTree } from "../tree/file-tree.ts";
+import type { DirectoryNode, FileNode, TreeNode } from "../tree/node.ts";
+import { baseName } from "../tree/path.ts";
+import { inodeNumber, maxLinks, maxNameBytes } from "./constants.ts";
+
+/** One name in a directory. */
+export interface DirectoryEntry {
+  /** UTF-8. */
+  readonly name: Uint8Array;
+  readonly inode: number;
+  readonly kind: TreeNode["kind"];
+}
+
+/** An inode before it has a place. */
+export interface ScannedInode {
+  readonly number: number;
+  /** Its first name in the tree, for messages. */
+  readonly path: string;
+  readonly node: TreeNode;
+  /** As i_links_count holds it. */
+  links: number;
+  /** What a directory holds; undefined for all else. */
+  readonly directory: { readonly parent: number; readonly entries: DirectoryEntry[] } | undefined;
+}
+
+const lostAndFoundName = "lost+found";
+const encoder = new TextEncoder();
+
+/**
+ * Numbers the inodes of `tree` in the order of its entries, and adds lost+found where the tree has none.
+ *
+ * @throws KelpieError `invalid-input` for a name that ext4 cannot hold, `limit-exceeded` for too many hard links.
+ */
+export function scanTree(tree: FileTree, timestampSeconds: number): ScannedInode[] {
+  const inodes: ScannedInode[] = [];
+  const files = new Map<FileNode, ScannedInode>();
+  const ancestors: { readonly prefix: string; readonly inode: ScannedInode }[] = [];
+  let nextNumber = inodeNumber.lostAndFound + 1;
+
+  const add = (number: number, path: string, node: TreeNode, parent: number): ScannedInode => {
+    const directory = node.kind === "directory" ? { parent, entries: [] } : undefined;
+    const inode = { number, path, node, links: directory === undefined ? 0 : 1, directory };
+    inodes.push(inode);
+    return inode;
+  };
+
+  for (const { path, node } of withLostAndFound(tree, timestampSeconds)) {
+    if (path === "") {
+      if (node.kind !== "directory") throw new KelpieError("invalid-input", "The root must be a directory");
+      const root = add(inodeNumber.root, path, node, inodeNumber.root);
+      root.links += 1; // its own ".."
+      ancestors.push({ prefix: "", inode: root });
+      continue;
+    }
+    while (!path.startsWith(ancestors.at(-1)?.prefix ?? "")) ancestors.pop();
+    const parent = ancestors.at(-1)?.inode;
+    if (parent?.directory === undefined) throw new KelpieError("internal", "An entry came before its parent");
+    const linked = node.kind === "file" ? files.get(node) : undefined;
+    const number = path === lostAndFoundName ? inodeNumber.lostAndFound : nextNumber;
+    const inode = linked ?? add(number, path, node, parent.number);
+    if (inode.number === nextNumber) nextNumber += 1;
+    parent.directory.entries.push({ name: encodeName(path), inode: inode.number, kind: node.kind });
+    countLink(inode, parent);
+    if (node.kind === "file") files.set(node, inode);
+    if (node.kind === "directory") ancestors.push({ prefix: `${path}/`, inode });
+  }
+  return inodes;
+}
+
+/** The tree's entries with lost+found first among them, where e2fsck wants to find it. */
+function* withLostAndFound(
+  tree: FileTree,
+  timestampSeconds: number,
+): Generator<{ path: string; node: TreeNode }> {
+  const existing = tree.get(lostAndFoundName);
+  if (existing !== undefined && existing.kind !== "directory") {
+    throw new KelpieError(
+      "invalid-input",
+      "lost+found at the root of an ext4 file system must be a directory",
+      {
+        found: `a ${existing.kind}`,
+      },
+    );
+  }
+  const made: DirectoryNode = {
+    kind: "directory",
+    mode: 0o700,
+    uid: 0,
+    gid: 0,
+    mtimeSeconds: timestampSeconds,
+  };
+  for (const entry of tree.entries()) {
+    yield entry;
+    if (entry.path === "" && existing === undefined) yield { path: lostAndFoundName, node: made };
+  }
+}
+
+function encodeName(path: string): Uint8Array {
+  const name = baseName(path);
+  const bytes = encoder.encode(name);
+  // Two names with different halves of surrogate pairs would become the same bytes.
+  if (!name.isWellFormed() || bytes.length > maxNameBytes) {
+    throw new KelpieError("invalid-input", "ext4 cannot hold this name", {
+      expected: `at most ${maxNameBytes} bytes of well-formed Unicode`,
+      found: `${bytes.length} bytes`,
+      where: path,
+    });
+  }
+  return bytes;
+}
+
+/** A directory is linked by its own "." and by the ".." of each directory in it. */
+function countLink(inode: ScannedInode, parent: ScannedInode): void {
+  if (inode.directory !== undefined) parent.links += 1;
+  inode.links += 1;
+  if (inode.directory === undefined && inode.links > maxLinks) {
+    throw new KelpieError("limit-exceeded", "A file has too many hard links for ext4", {
+      expected: `at most ${maxLinks}`,
+      where: inode.path,
+    });
+  }
+}
