@@ -1,0 +1,94 @@
+// The handshake that starts a session with the agent (docs/boot-contract.md, "Agent ports").
+
+import type { Duplex } from "node:stream";
+import { type Clock, describeError, KelpieError, type Random, randomHex } from "@kelpie/platform";
+import { orAborted } from "../or-aborted.ts";
+
+const nonceBytes = 16;
+
+/** How to greet the agent. */
+export interface HandshakeOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Without an answer for this long, says hello again. */
+  readonly repeatAfterMs: number;
+  /** The deadline, and the owner's wish to stop. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Says hello until the agent answers the last one. The stream then stands, paused, at the first byte of HTTP/2.
+ * `guest-lost` if the stream ends first; `timeout` or `cancelled` by the signal.
+ */
+export async function greetAgent(stream: Duplex, options: HandshakeOptions): Promise<void> {
+  const { clock, random, repeatAfterMs, signal } = options;
+  using answers = new AnswerScanner(stream);
+  while (!signal.aborted) {
+    const nonce = randomHex(random, nonceBytes);
+    const answered = answers.next(nonce);
+    stream.write(`KELPIE-HELLO 1 ${nonce}\n`);
+    using pause = clock.deadline(repeatAfterMs, "The agent's answer");
+    const answer = orAborted(answered, pause.signal).then(
+      () => true,
+      (error: unknown) => {
+        if (pause.signal.aborted && error === pause.signal.reason) return false;
+        throw error;
+      },
+    );
+    if (await orAborted(answer, signal)) return;
+  }
+  await orAborted(new Promise<never>(() => undefined), signal);
+}
+
+/** Watches a stream for one answer at a time; what precedes it is thrown away, what follows it is put back. */
+class AnswerScanner implements Disposable {
+  readonly #stream: Duplex;
+  #wanted = Buffer.alloc(0);
+  #seen = Buffer.alloc(0);
+  #waiting = Promise.withResolvers<undefined>();
+
+  constructor(stream: Duplex) {
+    this.#stream = stream;
+    this.#waiting.promise.catch(() => undefined);
+    stream.on("data", this.#onData);
+    stream.on("error", this.#onError);
+    stream.on("close", this.#onEnd);
+    stream.on("end", this.#onEnd);
+  }
+
+  /** Resolves when the agent answers `nonce`. */
+  next(nonce: string): Promise<undefined> {
+    this.#wanted = Buffer.from(`KELPIE-READY 1 ${nonce}\n`, "latin1");
+    return this.#waiting.promise;
+  }
+
+  readonly #onData = (chunk: Buffer): void => {
+    const bytes = Buffer.concat([this.#seen, chunk]);
+    const at = bytes.indexOf(this.#wanted);
+    if (at === -1) {
+      // Only the beginning of an answer can matter later, so stale bytes do not pile up.
+      this.#seen = bytes.subarray(-(this.#wanted.length - 1));
+      return;
+    }
+    this[Symbol.dispose]();
+    const rest = bytes.subarray(at + this.#wanted.length);
+    if (rest.length > 0) this.#stream.unshift(rest);
+    this.#waiting.resolve(undefined);
+  };
+
+  readonly #onError = (cause: Error): void => {
+    this.#waiting.reject(new KelpieError("guest-lost", "The agent's port broke", { found: describeError(cause), cause }));
+  };
+
+  readonly #onEnd = (): void => {
+    this.#waiting.reject(new KelpieError("guest-lost", "The agent's port was closed before the agent answered"));
+  };
+
+  [Symbol.dispose](): void {
+    this.#stream.pause();
+    this.#stream.off("data", this.#onData);
+    this.#stream.off("error", this.#onError);
+    this.#stream.off("close", this.#onEnd);
+    this.#stream.off("end", this.#onEnd);
+  }
+}
