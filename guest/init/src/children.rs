@@ -1,7 +1,7 @@
 //! The processes that PID 1 starts itself: the agent, kept alive, and the services, one after the other.
 
 use crate::console::{Failure, say};
-use crate::sys::End;
+use crate::sys::{self, End};
 use std::collections::VecDeque;
 use std::ffi::OsStr;
 use std::fs;
@@ -41,7 +41,7 @@ fn command(program: impl AsRef<OsStr>) -> Command {
 }
 
 fn start(mut command: Command, output: &OwnedFd) -> std::io::Result<i32> {
-    let child = command
+    let child = sys::with_open_signals(&mut command)
         .stdin(Stdio::null())
         .stdout(output.try_clone()?)
         .stderr(output.try_clone()?)

@@ -43,7 +43,10 @@ pub fn run(arguments: &[OsString]) -> Result<i32, Failure> {
     let mut command = command(arguments);
     let program = command.get_program().to_string_lossy().into_owned();
     // In a group of its own, so that a signal is passed on to all that it started.
-    let child = command.process_group(0).spawn().doing(|| program)?;
+    let child = sys::with_open_signals(&mut command)
+        .process_group(0)
+        .spawn()
+        .doing(|| program)?;
     let main = child.id().cast_signed();
     if stdin().is_terminal() && sys::set_foreground(main).is_ok() {
         // It may have been stopped for reading from the terminal before that was its own.

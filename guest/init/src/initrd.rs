@@ -2,14 +2,15 @@
 
 use crate::cmdline::{CommandLine, Root};
 use crate::console::{Doing, Failure, say};
-use crate::modules::Modules;
+use crate::modules::{self, Modules};
 use crate::mounts::{ESSENTIAL, mount, parse_options};
 use crate::trace::{self, Trace};
 use crate::uevents::Uevents;
-use crate::{disks, sys};
+use crate::{disks, sys, vm};
 use std::convert::Infallible;
 use std::ffi::CStr;
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, chroot};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -43,8 +44,8 @@ pub fn run(trace: &mut Trace) -> Result<Infallible, Failure> {
     let mut uevents = Uevents::open().doing(|| "uevent socket".to_owned())?;
 
     say("init modules");
-    let mut modules = Modules::read()?;
-    modules.load(&command_line)?;
+    let mut modules = Modules::of_initrd()?;
+    modules.load(&command_line);
     trace.reached("modules");
 
     let device = wait_for_root(&command_line, &mut modules, &mut uevents)?;
@@ -53,7 +54,10 @@ pub fn run(trace: &mut Trace) -> Result<Infallible, Failure> {
     trace.reached("root");
 
     say("init switch");
-    switch_root(trace)
+    modules.hand_over()?;
+    switch_root()?;
+    trace.reached("switch");
+    start_next(trace)
 }
 
 fn wait_for_root(
@@ -75,7 +79,7 @@ fn wait_for_root(
         if !uevents.wait(deadline) {
             return Err(no_root(wanted));
         }
-        modules.load(command_line)?;
+        modules.load(command_line);
     }
 }
 
@@ -97,8 +101,8 @@ fn mount_root(device: &str, command_line: &CommandLine) -> Result<(), Failure> {
         .doing(|| format!("mount root {device} (ext4)"))
 }
 
-/// Frees the initrd's memory, makes the mounted root the root, and becomes its init.
-fn switch_root(trace: &mut Trace) -> Result<Infallible, Failure> {
+/// Makes the mounted root the root, and frees the initrd's memory.
+fn switch_root() -> Result<(), Failure> {
     for what in ESSENTIAL {
         let target = format!("{NEW_ROOT}{}", what.target);
         // A root that is read-only must have the directories; the move says so if it does not.
@@ -112,24 +116,39 @@ fn switch_root(trace: &mut Trace) -> Result<Infallible, Failure> {
     std::env::set_current_dir(NEW_ROOT).doing(doing)?;
     sys::mount(".", "/", "", libc::MS_MOVE, "").doing(doing)?;
     chroot(".").doing(doing)?;
-    std::env::set_current_dir("/").doing(doing)?;
-    trace.reached("switch");
-    let mut next = Command::new(NEXT);
-    Err(Failure::new(
-        format!("exec {NEXT}"),
-        next.env(trace::VARIABLE, trace.text()).exec(),
-    ))
+    std::env::set_current_dir("/").doing(doing)
 }
 
-/// Removes everything on the initrd's own device; what is mounted over it stays. What cannot be removed only costs
-/// memory.
+/// Goes on as the root's init. Where that is this same program there is no need to read it again from the disk, which
+/// takes longer than any other step.
+fn start_next(trace: &mut Trace) -> Result<Infallible, Failure> {
+    if is_this_program(NEXT) {
+        return vm::run(trace);
+    }
+    let cause = Command::new(NEXT).env(trace::VARIABLE, trace.text()).exec();
+    Err(Failure::new(format!("exec {NEXT}"), cause))
+}
+
+/// Whether `path` is the program that runs: their first pages, which hold the build id, a digest of the whole, are the
+/// same.
+fn is_this_program(path: &str) -> bool {
+    let first_page = |path: &str| -> io::Result<[u8; 4096]> {
+        let mut page = [0; 4096];
+        File::open(path)?.read_exact(&mut page)?;
+        Ok(page)
+    };
+    matches!((first_page("/proc/self/exe"), first_page(path)), (Ok(own), Ok(other)) if own == other)
+}
+
+/// Removes everything on the initrd's own device but the modules that are left over; what is mounted over it stays. What
+/// cannot be removed only costs memory.
 fn remove_below(directory: &Path, device: u64) {
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         let path = entry.path();
         let Ok(status) = entry.metadata() else {
             continue;
         };
-        if status.dev() != device {
+        if status.dev() != device || path == Path::new(modules::DIRECTORY) {
             continue;
         }
         if status.is_dir() {

@@ -7,6 +7,7 @@ mod container;
 mod disks;
 mod fstab;
 mod initrd;
+mod late_modules;
 mod log;
 mod machine;
 mod modules;

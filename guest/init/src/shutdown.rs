@@ -1,6 +1,7 @@
 //! The end: ask, insist, write everything to disk, let go of it, and stop the machine.
 
 use crate::console::{Doing, Failure, complain, say};
+use crate::log::Output;
 use crate::mounts::mounted;
 use crate::sys::{self, Reaped, Signals};
 use std::fs::File;
@@ -47,15 +48,17 @@ impl Ending {
 }
 
 /// Ends every process and then the machine.
-pub fn shut_down(ending: Ending, signals: &mut Signals) -> ! {
+pub fn shut_down(ending: Ending, mut signals: Signals, mut output: Output) -> ! {
     say(&format!("init {}", ending.name()));
     // A stopped process hears TERM only once it goes on.
     let _ = sys::kill(-1, libc::SIGTERM);
     let _ = sys::kill(-1, libc::SIGCONT);
-    if !all_gone_within(GRACE, signals) {
+    if !all_gone_within(GRACE, &mut signals, &mut output) {
         let _ = sys::kill(-1, libc::SIGKILL);
-        all_gone_within(AFTER_KILL, signals);
+        all_gone_within(AFTER_KILL, &mut signals, &mut output);
     }
+    // The log is a file on the root.
+    drop(output);
     let_go_of_disks();
     stop(ending)
 }
@@ -66,11 +69,12 @@ pub fn stop(ending: Ending) -> ! {
     std::process::exit(1)
 }
 
-/// Reaps until nothing is left: whatever loses its parent becomes a child of PID 1.
-fn all_gone_within(patience: Duration, signals: &mut Signals) -> bool {
+/// Reaps until nothing is left, whatever loses its parent being a child of PID 1; passes on the last words.
+fn all_gone_within(patience: Duration, signals: &mut Signals, output: &mut Output) -> bool {
     let deadline = Instant::now() + patience;
     loop {
         while signals.next().is_some() {}
+        output.pass_on(|_| {});
         match sys::reap() {
             Reaped::Child(..) => continue,
             Reaped::Childless => return true,
@@ -80,7 +84,10 @@ fn all_gone_within(patience: Duration, signals: &mut Signals) -> bool {
         if left.is_zero() {
             return false;
         }
-        sys::wait_readable([Some(signals.descriptor())], Some(left));
+        sys::wait_readable(
+            [Some(signals.descriptor()), Some(output.descriptor())],
+            Some(left),
+        );
     }
 }
 

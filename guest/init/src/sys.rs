@@ -4,6 +4,8 @@ use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 use std::time::Duration;
 
 /// Turns the convention "-1 and errno" into a `Result`.
@@ -217,6 +219,23 @@ impl Signals {
     pub fn descriptor(&self) -> BorrowedFd<'_> {
         std::os::fd::AsFd::as_fd(&self.0)
     }
+}
+
+/// Gives the program that `command` starts an empty signal mask: it would inherit that all are blocked.
+pub fn with_open_signals(command: &mut Command) -> &mut Command {
+    let open = || {
+        // SAFETY: sigset_t is plain data for which all zero bytes are a value; sigemptyset then makes it an empty set.
+        let mut set: libc::sigset_t = unsafe { std::mem::zeroed() };
+        // SAFETY: one live sigset_t; the old mask is not asked for.
+        check(unsafe {
+            libc::sigemptyset(&raw mut set);
+            libc::sigprocmask(libc::SIG_SETMASK, &raw const set, std::ptr::null_mut())
+        })?;
+        Ok(())
+    };
+    // SAFETY: between fork and exec the closure calls nothing but sigemptyset and sigprocmask, which are async-signal-safe,
+    // and allocates nothing.
+    unsafe { command.pre_exec(open) }
 }
 
 /// Waits until one of `descriptors` has something to read, or has ended, or `timeout` is over (`None` is for ever).

@@ -3,6 +3,7 @@
 use crate::children::{Agent, Services};
 use crate::cmdline::CommandLine;
 use crate::console::{Doing, Failure, complain, report, say};
+use crate::late_modules::LateModules;
 use crate::log::Output;
 use crate::mounts::{ESSENTIAL, mount, mount_customary};
 use crate::shutdown::{Ending, shut_down};
@@ -29,7 +30,8 @@ pub fn run(trace: &mut Trace) -> Result<Infallible, Failure> {
     report(trace.open().doing(|| "boot trace".to_owned()));
     mount_customary();
     link_descriptors();
-    prepare_machine();
+    let command_line = CommandLine::parse(&fs::read_to_string("/proc/cmdline").unwrap_or_default());
+    prepare_machine(&command_line);
     trace.reached("mounts");
 
     let (reading, writing) = sys::pipe().doing(|| "pipe".to_owned())?;
@@ -45,12 +47,12 @@ pub fn run(trace: &mut Trace) -> Result<Infallible, Failure> {
         agent,
         services,
         randomness: identify(),
+        late_modules: LateModules::new(command_line),
     };
     supervisor.run(trace)
 }
 
-fn prepare_machine() {
-    let command_line = CommandLine::parse(&fs::read_to_string("/proc/cmdline").unwrap_or_default());
+fn prepare_machine(command_line: &CommandLine) {
     report(machine::set_hostname(command_line.hostname.as_deref()));
     report(machine::loopback_up());
     match machine::grow_root() {
@@ -98,28 +100,33 @@ struct Supervisor {
     services: Services,
     /// Present while the machine id waits for it.
     randomness: Option<File>,
+    late_modules: LateModules,
 }
 
 impl Supervisor {
     fn run(mut self, trace: &mut Trace) -> ! {
         loop {
-            let due = [self.agent.due(), self.services.due()]
-                .into_iter()
-                .flatten()
-                .min();
-            let timeout = due.map(|due| due.saturating_duration_since(Instant::now()));
-            let [signalled, printed, random] = sys::wait_readable(
+            let due = [
+                self.agent.due(),
+                self.services.due(),
+                self.late_modules.due(),
+            ];
+            let due = due.into_iter().flatten().min();
+            let [signalled, printed, random, plugged] = sys::wait_readable(
                 [
                     Some(self.signals.descriptor()),
                     Some(self.output.descriptor()),
                     self.randomness.as_ref().map(AsFd::as_fd),
+                    self.late_modules.descriptor(),
                 ],
-                timeout,
+                due.map(|due| due.saturating_duration_since(Instant::now())),
             );
+            let mut is_late = plugged;
             if printed {
                 self.output.pass_on(|line| {
                     if line == READY {
                         trace.reached("agent ready");
+                        is_late = true;
                     }
                 });
             }
@@ -128,10 +135,9 @@ impl Supervisor {
                 self.randomness = identify();
             }
             if signalled && let Some(ending) = self.take_signals(trace) {
-                // The log is a file on the root, which is let go of.
-                drop(self.output);
-                shut_down(ending, &mut self.signals);
+                shut_down(ending, self.signals, self.output);
             }
+            self.late_modules.load_if_due(is_late);
             self.agent.restart_if_due(&self.writing);
             self.services.go_on(&self.writing);
         }
