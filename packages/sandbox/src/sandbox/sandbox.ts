@@ -1,0 +1,146 @@
+// A sandbox: a booted guest that answers, and nothing left of it afterwards.
+
+import type { Duplex } from "node:stream";
+import { cancelled, KelpieError, type Platform } from "@kelpie/platform";
+import { AgentClient } from "../agent/agent-client.ts";
+import type { Execution } from "../agent/execution.ts";
+import type { ProcessRequest } from "../agent/process.ts";
+import { orAborted } from "../or-aborted.ts";
+import type { StopReason } from "../vmm/vm-state.ts";
+import type { BootImage, VirtualMachine, Vmm } from "../vmm/vmm.ts";
+import { bootFailure } from "./boot-failure.ts";
+import { createRunDirectory, type RunDirectory } from "./run-directory.ts";
+
+const defaultMemoryMiB = 512;
+const defaultBootTimeoutMs = 60_000;
+const defaultPowerOffWithinMs = 10_000;
+const agentPorts = 2;
+const consoleLines = 20;
+const lastWordsWithinMs = 2_000;
+
+/** What a sandbox is made of. */
+export interface SandboxOptions {
+  readonly platform: Platform;
+  readonly vmm: Vmm;
+  readonly image: BootImage;
+  /** KELPIE_HOME. */
+  readonly home: string;
+  /** Default 512. */
+  readonly memoryMiB?: number;
+  /** Default 1. */
+  readonly cpus?: number;
+  /** How long the guest may take to answer. Default a minute: an emulated guest on a busy host is slow. */
+  readonly bootTimeoutMs?: number;
+  /** Aborting it ends the start, and later the sandbox. */
+  readonly signal?: AbortSignal;
+}
+
+/** A guest that runs and answers. Dispose it, and its processes, sockets and files are gone. */
+export class Sandbox implements AsyncDisposable {
+  readonly id: string;
+  readonly agent: AgentClient;
+  readonly #platform: Platform;
+  readonly #machine: VirtualMachine;
+  readonly #resources: AsyncDisposableStack;
+
+  private constructor(
+    platform: Platform,
+    directory: RunDirectory,
+    machine: VirtualMachine,
+    agent: AgentClient,
+    resources: AsyncDisposableStack,
+  ) {
+    this.id = directory.id;
+    this.agent = agent;
+    this.#platform = platform;
+    this.#machine = machine;
+    this.#resources = resources;
+  }
+
+  /**
+   * Boots a guest and waits until it answers. `boot-failed` with the phase reached, the console's last lines and a
+   * likely cause; `cancelled` or `timeout` by the signal.
+   *
+   * @example
+   * await using sandbox = await Sandbox.create({ platform, vmm, image, home });
+   * const { stdout } = await sandbox.exec({ argv: ["uname", "-a"] }).collect();
+   */
+  static async create(options: SandboxOptions): Promise<Sandbox> {
+    const { platform, vmm, image, home, memoryMiB = defaultMemoryMiB, cpus = 1 } = options;
+    const { bootTimeoutMs = defaultBootTimeoutMs, signal = new AbortController().signal } = options;
+    await using resources = new AsyncDisposableStack();
+    const directory = resources.use(await createRunDirectory(platform, home));
+    const startMs = platform.clock.monotonicMs();
+    const spec = { image, memoryMiB, cpus, agentPorts, hostname: "kelpie", runDirectory: directory.path };
+    const machine = resources.use(await vmm.start(spec, signal));
+    const open = (wanted: AbortSignal): Promise<Duplex> => machine.connectAgent(0, wanted);
+    const agent = resources.use(new AgentClient({ ...platform, open }));
+    using deadline = platform.clock.deadline(bootTimeoutMs, "The guest's boot");
+    try {
+      const stop = AbortSignal.any([signal, deadline.signal]);
+      await Promise.race([agent.waitUntilReady(stop), stoppedEarly(machine, stop)]);
+    } catch (cause) {
+      if (signal.aborted) throw cancelled(signal);
+      throw await describeFailure(platform, machine, startMs, cause);
+    }
+    return new Sandbox(platform, directory, machine, agent, resources.move());
+  }
+
+  /** Resolves when the guest is gone, with the reason. */
+  get stopped(): Promise<StopReason> {
+    return this.#machine.stopped;
+  }
+
+  /** The console's last lines, for a diagnosis. */
+  consoleTail(lines = consoleLines): string[] {
+    return this.#machine.console.lastLines(lines);
+  }
+
+  /** Runs a process in the guest: iterate the result for output as it comes, or `collect()` it. */
+  exec(request: ProcessRequest, signal?: AbortSignal): Execution {
+    return this.agent.exec(request, signal);
+  }
+
+  /** Powers the guest off in order, at the latest after `withinMs` by force. Returns how it ended. */
+  async shutdown(withinMs = defaultPowerOffWithinMs): Promise<StopReason> {
+    using deadline = this.#platform.clock.deadline(withinMs, "The guest's shutdown");
+    try {
+      await this.agent.shutdown({ signal: deadline.signal });
+      await orAborted(this.#machine.stopped, deadline.signal);
+    } catch {
+      // A guest that cannot power off, or is gone already, is ended below.
+    }
+    await this[Symbol.asyncDispose]();
+    return await this.#machine.stopped;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#resources.disposeAsync();
+  }
+}
+
+async function stoppedEarly(machine: VirtualMachine, stop: AbortSignal): Promise<never> {
+  await orAborted(machine.stopped, stop);
+  throw new KelpieError("guest-lost", "The virtual machine stopped");
+}
+
+async function describeFailure(
+  { clock }: Platform,
+  machine: VirtualMachine,
+  startMs: number,
+  cause: unknown,
+): Promise<KelpieError> {
+  // A lost port is the first sign of a machine that goes; its last words are complete when it is gone.
+  using patience = clock.deadline(lastWordsWithinMs, "The machine's end");
+  const isGoing = KelpieError.is(cause) && cause.code === "guest-lost";
+  const stopped = isGoing ? await orAborted(machine.stopped, patience.signal).catch(() => undefined) : undefined;
+  return bootFailure({
+    consoleText: machine.console.text(),
+    lastLines: machine.console.lastLines(consoleLines),
+    stage: machine.console.stage,
+    stopped,
+    monitorOutput: machine.monitorOutput,
+    waitedMs: clock.monotonicMs() - startMs,
+    cause,
+  });
+}
