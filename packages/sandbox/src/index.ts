@@ -1,2 +1,14 @@
-// placeholder
-export {};
+// A running virtual machine: monitors that run it, the connection to its guest, and one command in it.
+
+export { AgentClient, type CallOptions } from "./agent/agent-client.ts";
+export type { AgentConnectionOptions } from "./agent/agent-connection.ts";
+export { Execution, type ExecutionResult } from "./agent/execution.ts";
+export type { EndCause, ProcessEnd, ProcessOutput, ProcessRequest, StartFailure } from "./agent/process.ts";
+export { type RunOptions, type RunOutput, runInSandbox } from "./run/run.ts";
+export { sweepRunDirectories } from "./sandbox/run-directory.ts";
+export { Sandbox, type SandboxOptions } from "./sandbox/sandbox.ts";
+export { printable } from "./vmm/printable.ts";
+export type { Accelerator } from "./vmm/qemu/accelerator.ts";
+export { openQemu, type QemuVmm } from "./vmm/qemu/qemu-vmm.ts";
+export { describeStop, type StopReason, type VmState } from "./vmm/vm-state.ts";
+export type { BootImage, VirtualMachine, Vmm, VmSpec } from "./vmm/vmm.ts";

@@ -88,7 +88,10 @@ export class AgentClient implements AsyncDisposable {
   }
 
   async #call<T>(what: string, options: CallOptions, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    using deadline = this.#clock.deadline(options.timeoutMs ?? callTimeoutMs, `Waiting for the guest to ${what}`);
+    using deadline = this.#clock.deadline(
+      options.timeoutMs ?? callTimeoutMs,
+      `Waiting for the guest to ${what}`,
+    );
     const signal =
       options.signal === undefined ? deadline.signal : AbortSignal.any([options.signal, deadline.signal]);
     try {

@@ -22,5 +22,7 @@ export function guestError(what: string, error: unknown, signal: AbortSignal): K
 
 /** Codes that speak of the connection rather than of the request. */
 function isLoss(code: Code): boolean {
-  return code === Code.Unavailable || code === Code.Canceled || code === Code.Aborted || code === Code.Internal;
+  return (
+    code === Code.Unavailable || code === Code.Canceled || code === Code.Aborted || code === Code.Internal
+  );
 }

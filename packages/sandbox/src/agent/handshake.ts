@@ -77,11 +77,15 @@ class AnswerScanner implements Disposable {
   };
 
   readonly #onError = (cause: Error): void => {
-    this.#waiting.reject(new KelpieError("guest-lost", "The agent's port broke", { found: describeError(cause), cause }));
+    this.#waiting.reject(
+      new KelpieError("guest-lost", "The agent's port broke", { found: describeError(cause), cause }),
+    );
   };
 
   readonly #onEnd = (): void => {
-    this.#waiting.reject(new KelpieError("guest-lost", "The agent's port was closed before the agent answered"));
+    this.#waiting.reject(
+      new KelpieError("guest-lost", "The agent's port was closed before the agent answered"),
+    );
   };
 
   [Symbol.dispose](): void {

@@ -67,7 +67,9 @@ export function processSpec(request: ProcessRequest): ProcessSpec {
   });
 }
 
-function identity(user: string | number): { case: "userName"; value: string } | { case: "uid"; value: number } {
+function identity(
+  user: string | number,
+): { case: "userName"; value: string } | { case: "uid"; value: number } {
   return typeof user === "string" ? { case: "userName", value: user } : { case: "uid", value: user };
 }
 

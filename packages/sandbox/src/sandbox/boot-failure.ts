@@ -64,12 +64,18 @@ const signs: readonly (readonly [sign: RegExp, meaning: string])[] = [
     /kelpie: error .*module|Unknown symbol|disagrees about version of symbol|Invalid module format|Exec format error/i,
     "A kernel module could not be loaded: the initrd's modules must be of the same release as the kernel.",
   ],
-  [/No working init found|Failed to execute \/init|Run \/init as init process[^]*error -\d+/, "The initrd has no /init that this kernel can run."],
+  [
+    /No working init found|Failed to execute \/init|Run \/init as init process[^]*error -\d+/,
+    "The initrd has no /init that this kernel can run.",
+  ],
   [
     /EXT4-fs error|I\/O error, dev vda|checksum (?:invalid|failed)/i,
     "The root file system is damaged: download or build the image again.",
   ],
-  [/kelpie: error .*agent|kelpie-guest.*(?:not found|No such file)/i, "The image has no agent that runs: /usr/local/bin/kelpie-guest is missing or not for this architecture."],
+  [
+    /kelpie: error .*agent|kelpie-guest.*(?:not found|No such file)/i,
+    "The image has no agent that runs: /usr/local/bin/kelpie-guest is missing or not for this architecture.",
+  ],
   [/Kernel panic - not syncing/, "The guest's kernel panicked."],
 ];
 

@@ -133,7 +133,9 @@ async function describeFailure(
   // A lost port is the first sign of a machine that goes; its last words are complete when it is gone.
   using patience = clock.deadline(lastWordsWithinMs, "The machine's end");
   const isGoing = KelpieError.is(cause) && cause.code === "guest-lost";
-  const stopped = isGoing ? await orAborted(machine.stopped, patience.signal).catch(() => undefined) : undefined;
+  const stopped = isGoing
+    ? await orAborted(machine.stopped, patience.signal).catch(() => undefined)
+    : undefined;
   return bootFailure({
     consoleText: machine.console.text(),
     lastLines: machine.console.lastLines(consoleLines),

@@ -1,0 +1,67 @@
+// One command in a sandbox of its own: what is behind `kelpie run`.
+
+import type { Writable } from "node:stream";
+import type { Execution } from "../agent/execution.ts";
+import type { ProcessRequest } from "../agent/process.ts";
+import { Sandbox, type SandboxOptions } from "../sandbox/sandbox.ts";
+import { exitCodeOf, outputClosed } from "./exit-code.ts";
+import { writeOutput } from "./write-output.ts";
+
+/** The guest ends a process at its timeout. If it does not say so this long after, the guest is given up. */
+const guestTimeoutSlackMs = 15_000;
+
+/** A command, and the sandbox for it. */
+export interface RunOptions extends SandboxOptions {
+  readonly request: ProcessRequest;
+}
+
+/** Where a command's output goes. */
+export interface RunOutput {
+  readonly stdout: Writable;
+  readonly stderr: Writable;
+}
+
+/**
+ * Boots a sandbox, runs one command in it and takes the sandbox away again.
+ *
+ * Returns the command's exit code; 128 + N if signal N ended it, 124 at its timeout, 127 if it is not found and 126 if
+ * it cannot be executed, 141 if nobody reads its output any more. What `Sandbox.create` and an execution throw is
+ * thrown: for the command line that is 125.
+ */
+export async function runInSandbox(options: RunOptions, output: RunOutput): Promise<number> {
+  const { request, platform, signal = new AbortController().signal } = options;
+  await using sandbox = await Sandbox.create(options);
+  using deadline =
+    request.timeoutMs === undefined
+      ? undefined
+      : platform.clock.deadline(request.timeoutMs + guestTimeoutSlackMs, request.argv[0]);
+  const stop = deadline === undefined ? signal : AbortSignal.any([signal, deadline.signal]);
+  return await forward(sandbox.exec(request, stop), output);
+}
+
+/** Passes output on as it comes; the process in the guest waits for a reader who is slow here. */
+async function forward(execution: Execution, output: RunOutput): Promise<number> {
+  const steps = execution[Symbol.asyncIterator]();
+  for (let step = await steps.next(); ; step = await steps.next()) {
+    if (step.done === true) {
+      const end = step.value;
+      if (end.kind === "not-started") await writeOutput(output.stderr, line(end.message));
+      return exitCodeOf(end);
+    }
+    const wasTaken =
+      step.value.kind === "lost"
+        ? await writeOutput(
+            output.stderr,
+            line(`${step.value.sizeBytes} bytes of ${step.value.stream} were lost`),
+          )
+        : await writeOutput(output[step.value.kind], step.value.bytes);
+    if (!wasTaken) {
+      await steps.return({ kind: "signalled", signal: 13, cause: "own" });
+      return outputClosed;
+    }
+  }
+}
+
+function line(message: string): Uint8Array {
+  return Buffer.from(`kelpie: ${message}\n`);
+}
