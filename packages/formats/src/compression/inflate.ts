@@ -20,10 +20,6 @@ export async function* inflateRaw(
   const inflate = createInflateRaw({ chunkSize: outputBytes });
   let current: Uint8Array = new Uint8Array(0);
   let takenBefore = 0;
-  let hasEnded = false;
-  inflate.once("end", () => {
-    hasEnded = true;
-  });
 
   const feed = async (): Promise<void> => {
     for (;;) {
@@ -35,8 +31,8 @@ export async function* inflateRaw(
       takenBefore = inflate.bytesWritten;
       current = next;
       await new Promise<void>((resolve) => inflate.write(next, () => resolve()));
-      // Where the deflate stream ends within this chunk, the output ends first, and the call back comes late or never.
-      if (hasEnded || inflate.destroyed) return;
+      // zlib leaves bytes behind only where the deflate stream has ended.
+      if (inflate.bytesWritten - takenBefore < next.length) return;
       onCompressed(next);
     }
   };
