@@ -3,7 +3,7 @@
 import type { Writable } from "node:stream";
 import type { Execution } from "../agent/execution.ts";
 import type { ProcessRequest } from "../agent/process.ts";
-import { Sandbox, type SandboxOptions } from "../sandbox/sandbox.ts";
+import { Sandbox, type SandboxOptions } from "../lifecycle/sandbox.ts";
 import { exitCodeOf, outputClosed } from "./exit-code.ts";
 import { writeOutput } from "./write-output.ts";
 
