@@ -3,4 +3,8 @@
 export { type DownloadRequest, downloadVerified } from "./download.ts";
 export type { Ecosystem, PackageArchive, PackageRepository, Resolution, ResolvedPackage } from "./package.ts";
 export { type DebianThroughAptOptions, openDebianThroughApt } from "./debian/apt/through-apt.ts";
+export { debianDatabase } from "./debian/database.ts";
+export { mergeDebianPackages } from "./debian/merge.ts";
+export { type DebianMirrorOptions, openDebianMirror } from "./debian/mirror/open-mirror.ts";
+export { openDebian, type OpenDebianOptions } from "./debian/open-debian.ts";
 export type { DebianArchive, DebianRepository, DebianResolveOptions } from "./debian/repository.ts";

@@ -7,6 +7,7 @@
 // is apt's warning, and an error of ours only if a wanted suite is missing in the end.
 
 import { type Field, formatStanza } from "../deb822.ts";
+import { debianMirror, debianSecurityMirror } from "../defaults.ts";
 import type { HostSource } from "./host-sources.ts";
 
 export interface WantedSuites {
@@ -27,9 +28,6 @@ export interface HostRelease {
   /** Files with Debian's archive keys, for entries that name none. */
   readonly keyrings: readonly string[];
 }
-
-export const debianMirror = "http://mirror.example/debian";
-export const debianSecurityMirror = "http://mirror.example/debian-security";
 
 /** The text of a deb822 sources file for apt. The same input gives the same text, which is what caches are keyed by. */
 export function planSources(wanted: WantedSuites, sources: readonly HostSource[], host: HostRelease): string {

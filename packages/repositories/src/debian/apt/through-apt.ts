@@ -11,6 +11,7 @@ import {
   randomHex,
 } from "@kelpie/platform";
 import { fileSource } from "@kelpie/formats";
+import { defaultMaxIndexAgeMs, defaultSuites, presentKeyrings } from "../defaults.ts";
 import type { DebianRepository } from "../repository.ts";
 import { type ArchiveRequest, verifiedRepository } from "../verified-repository.ts";
 import { readHostSources } from "./host-sources.ts";
@@ -50,17 +51,6 @@ export interface DebianThroughAptOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-const defaultMaxAgeMs = 3_600_000;
-const hostKeyrings = [
-  "/usr/share/keyrings/debian-archive-keyring.gpg",
-  "/usr/share/keyrings/debian-archive-keyring.pgp",
-];
-
-/** The suites of a release that a machine should follow. */
-export function defaultSuites(release: string): string[] {
-  return [release, `${release}-updates`, `${release}-security`];
-}
-
 /**
  * Opens Debian's repository through a private apt of the user's own. Sources, in this order: `mirror`; the host's entries
  * for the wanted suites; the host's Debian mirror with the wanted release; mirror.example. Only indexes whose signed
@@ -70,7 +60,7 @@ export function defaultSuites(release: string): string[] {
  */
 export async function openDebianThroughApt(options: DebianThroughAptOptions): Promise<DebianRepository> {
   const { platform, architecture, release = "bookworm", components = ["main"], signal } = options;
-  const { suites = defaultSuites(release), offline = false, maxIndexAgeMs = defaultMaxAgeMs } = options;
+  const { suites = defaultSuites(release), offline = false, maxIndexAgeMs = defaultMaxIndexAgeMs } = options;
   const report = options.report ?? (() => undefined);
   if (!(await hasApt(platform))) {
     throw new KelpieError("missing-tool", "This machine has no apt", {
@@ -123,10 +113,10 @@ async function hostRelease(
       : new TextDecoder().decode(await files.readFile(path, 1 << 16));
   const value = (name: string): string | undefined =>
     new RegExp(`^${name}="?([\\w.-]+)"?$`, "m").exec(text)?.[1];
-  const present: string[] = [];
-  for (const keyring of keyrings ?? hostKeyrings)
-    if ((await files.stat(keyring)) !== undefined) present.push(keyring);
-  return { codename: value("ID") === "debian" ? value("VERSION_CODENAME") : undefined, keyrings: present };
+  return {
+    codename: value("ID") === "debian" ? value("VERSION_CODENAME") : undefined,
+    keyrings: await presentKeyrings({ files }, keyrings),
+  };
 }
 
 /** apt-helper checks the digest while it downloads; ours is checked again from the file that is left. */
