@@ -1,7 +1,12 @@
 // Which form a kernel image is in, told by its magic numbers.
 
 import { type Architecture, KelpieError } from "@kelpie/platform";
-import type { CompressionFormat } from "../compression/format.ts";
+import { compressionFormat, type CompressionFormat } from "../compression/format.ts";
+import { isElf } from "../elf/elf-file.ts";
+import { parseArm64Image } from "./arm64-image.ts";
+import { parseBzImage } from "./bzimage.ts";
+import { parseElfKernel } from "./elf-kernel.ts";
+import { isZboot, parseZboot } from "./zboot.ts";
 
 /** A compressed part of an image. */
 export interface KernelPayload {
@@ -29,9 +34,9 @@ export interface BzImage {
 export interface Arm64Image {
   readonly kind: "arm64-image";
   readonly architecture: "arm64";
-  readonly textOffset: number;
-  /** In memory, BSS included: the file may be shorter. */
-  readonly imageSizeBytes: number;
+  readonly textOffset: bigint;
+  /** In memory, BSS included: the file may be shorter. 0 before Linux 3.17. */
+  readonly imageSizeBytes: bigint;
   readonly pageSizeBytes: 4096 | 16384 | 65536 | undefined;
   /** Also a PE executable, so that UEFI can start it. */
   readonly hasEfiStub: boolean;
@@ -56,7 +61,7 @@ export interface ZbootImage {
 /** An image that is compressed as a whole. */
 export interface CompressedKernel {
   readonly kind: "compressed";
-  readonly compression: CompressionFormat;
+  readonly compression: Exclude<CompressionFormat, "none">;
 }
 
 export type KernelImage = BzImage | Arm64Image | ElfKernel | ZbootImage | CompressedKernel;
@@ -66,6 +71,16 @@ export type KernelImage = BzImage | Arm64Image | ElfKernel | ZbootImage | Compre
  *
  * @throws KelpieError `unsupported` for a form that is not known, `malformed` for a header that contradicts the file.
  */
-export function identifyKernel(_bytes: Uint8Array, _where?: string): KernelImage {
-  throw new KelpieError("internal", "Identifying kernels is not written yet");
+export function identifyKernel(bytes: Uint8Array, where = "a kernel image"): KernelImage {
+  if (isElf(bytes)) return parseElfKernel(bytes, where);
+  if (isZboot(bytes)) return parseZboot(bytes, where);
+  const known = parseBzImage(bytes, where) ?? parseArm64Image(bytes);
+  if (known !== undefined) return known;
+  const compression = compressionFormat(bytes);
+  if (compression !== "none") return { kind: "compressed", compression };
+  throw new KelpieError("unsupported", "A kernel image is in a form that is not known", {
+    expected: "bzImage, arm64 Image, ELF vmlinux, EFI zboot, or one of them compressed",
+    found: `${bytes.length} bytes that begin with ${Buffer.from(bytes.subarray(0, 8)).toString("hex")}`,
+    where,
+  });
 }
