@@ -3,6 +3,7 @@
 import { KelpieError } from "@kelpie/platform";
 import { type Document, isMap, isNode, isScalar, LineCounter, parseDocument, type ScalarTag } from "yaml";
 import type { z } from "zod";
+import { keysAllowedAt } from "./json-schema.ts";
 import { type SpecFile, specSchema } from "./schema.ts";
 import { suggest } from "./suggest.ts";
 
@@ -113,23 +114,25 @@ function explain(issue: Issue, document: Document): string {
   const subject = path === "" ? "" : `${path}: `;
   if (issue.code === "unrecognized_keys") {
     const [key = ""] = issue.keys;
-    const allowed = allowedKeys(issue.path);
+    const allowed = keysAllowedAt(issue.path);
     const nearest = suggest(key, allowed);
     const list = allowed.length === 0 ? "" : `; allowed here: ${allowed.join(", ")}`;
     return `${subject}unknown key ${JSON.stringify(key)}${nearest === undefined ? list : `; did you mean ${JSON.stringify(nearest)}?`}`;
   }
-  if (issue.code === "invalid_value") {
-    const allowed = issue.values.map(String);
+  const allowed = allowedValues(issue).map(String);
+  if (allowed.length > 0) {
     const found = String(document.getIn(issue.path));
     const nearest = suggest(found, allowed);
     return `${subject}${JSON.stringify(found)} is not one of ${allowed.join(", ")}${nearest === undefined ? "" : `; did you mean ${JSON.stringify(nearest)}?`}`;
   }
+  if (issue.code === "invalid_key") return subject + (issue.issues[0]?.message ?? issue.message);
   return subject + issue.message;
 }
 
-/** The keys that the schema allows at a path, as far as it can be followed without knowing which alternative is meant. */
-function allowedKeys(path: readonly PropertyKey[]): readonly string[] {
-  return path.length === 0 ? Object.keys(specSchema.shape) : [];
+/** The few values that would have been right, where the issue is that it is another one. */
+function allowedValues(issue: Issue): readonly unknown[] {
+  if (issue.code === "invalid_value") return issue.values;
+  return issue.code === "invalid_union" && "options" in issue ? (issue.options ?? []) : [];
 }
 
 function place(where: string, lines: LineCounter, offset: number): string {

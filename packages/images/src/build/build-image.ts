@@ -1,0 +1,145 @@
+// Builds an image: plan, tree, kernel, files, store. Nothing is visible in the store before all of it is right.
+
+import { fileSource } from "@kelpie/formats";
+import { KelpieError, type Platform } from "@kelpie/platform";
+import type { GuestBinaries } from "../guest/guest-binaries.ts";
+import { createPlan, type ImagePlan } from "../plan/image-plan.ts";
+import { hostFiles } from "../plan/host-files.ts";
+import { assembleRootfs } from "../rootfs/assemble.ts";
+import type { GuestPrograms, ImageIdentity } from "../rootfs/identity.ts";
+import type { ImageSpec } from "../spec/image-spec.ts";
+import { ImageStore, type StoredImage } from "../store/image-store.ts";
+import { formatImageVersion, imageVersion, type ReleaseVersion } from "../version/image-version.ts";
+import type { SourceIdentity } from "../version/source-identity.ts";
+import { type BuildProgress, BuildReporter } from "./progress.ts";
+import { type BuildServices, realServices } from "./services.ts";
+import { openSources, type Sources } from "./sources.ts";
+import { writeImage } from "./write-image.ts";
+
+export interface BuildOptions {
+  readonly platform: Platform;
+  /** KELPIE_HOME. */
+  readonly home: string;
+  readonly spec: ImageSpec;
+  /** The version's MAJOR.MINOR.PATCH[-PRERELEASE]; date and commit come from `source`. */
+  readonly release: ReleaseVersion;
+  /** The commit that the image is built from, and the time that all its files bear. */
+  readonly source: SourceIdentity;
+  /** `guest/` of a checkout: the sources of what runs in the VM. */
+  readonly guestDirectory: string;
+  /** Nothing is downloaded: what the cache does not have is `unreachable`. */
+  readonly offline?: boolean;
+  readonly onProgress?: (progress: BuildProgress) => void;
+  readonly signal?: AbortSignal | undefined;
+  readonly services?: BuildServices;
+}
+
+export interface BuiltImage {
+  readonly image: StoredImage;
+  readonly plan: ImagePlan;
+}
+
+/**
+ * Builds the image that a spec describes and adds it to the store.
+ *
+ * @throws KelpieError `unreachable` (a mirror, with the way out), `unresolvable`, `digest-mismatch`, `signature-invalid`,
+ * `unsupported` (an install script that is not known), `cancelled`, `disk-full`, and what the parts say.
+ */
+export async function buildImage(options: BuildOptions): Promise<BuiltImage> {
+  const { platform, home, spec, signal } = options;
+  const report = reporter(options);
+  const { plan, sources, guest } = await prepare(options, report);
+  const programs = await openPrograms(platform, guest);
+  const userland = await report.run(
+    "packages",
+    (note) => sources.fetchUserland(note),
+    ({ packages }) => `${packages.length} verified`,
+  );
+  const kernel = await report.run(
+    "kernel",
+    (note) => sources.fetchKernel(note),
+    ({ release, modules }) => `${release}, ${modules.length} modules`,
+  );
+  const tree = await report.run(
+    "tree",
+    () =>
+      assembleRootfs(platform.files, {
+        spec,
+        tree: userland.tree,
+        effects: userland.effects,
+        identity: plan.identity,
+        guest: programs,
+      }),
+    (result) => `${result.entries().reduce((count) => count + 1, 0)} entries`,
+  );
+  const content = { spec, plan, tree, packages: userland.packages, kernel, guest, programs };
+  const store = new ImageStore(platform, home);
+  const image = await store.add((directory) => writeImage(platform, directory, content, report, signal));
+  return { image, plan };
+}
+
+/** What {@link buildImage} would build, without building it. */
+export async function planImage(options: BuildOptions): Promise<ImagePlan> {
+  return (await prepare(options, reporter(options))).plan;
+}
+
+interface Prepared {
+  readonly plan: ImagePlan;
+  readonly sources: Sources;
+  readonly guest: GuestBinaries;
+}
+
+async function prepare(options: BuildOptions, report: BuildReporter): Promise<Prepared> {
+  const { platform, home, spec, signal, services = realServices, offline = false } = options;
+  const guest = await report.run(
+    "guest",
+    (note) =>
+      services.guestBinaries({
+        platform,
+        home,
+        sourceDirectory: options.guestDirectory,
+        architecture: spec.architecture,
+        onProgress: note,
+        ...(signal === undefined ? {} : { signal }),
+      }),
+    ({ compiler }) => compiler,
+  );
+  return await report.run(
+    "plan",
+    async (note) => {
+      const sources = await openSources({ platform, home, spec, services, offline, signal }, note);
+      const plan = createPlan({
+        spec,
+        identity: identityOf(options),
+        packages: sources.packages,
+        kernel: sources.kernel,
+        guest: guest.digests,
+        hostFiles: await hostFiles(platform.files, spec),
+      });
+      return { plan, sources, guest };
+    },
+    ({ plan }) => (plan.base === undefined ? `${plan.packages.length} packages` : "a base tarball"),
+  );
+}
+
+function reporter({ platform, onProgress = () => undefined, signal }: BuildOptions): BuildReporter {
+  return new BuildReporter(platform.clock, onProgress, signal);
+}
+
+function identityOf({ release, source: { epochSeconds, gitSha } }: BuildOptions): ImageIdentity {
+  return {
+    version: formatImageVersion(imageVersion(release, epochSeconds, gitSha)),
+    gitSha,
+    timestampSeconds: epochSeconds,
+  };
+}
+
+async function openPrograms({ files }: Platform, guest: GuestBinaries): Promise<GuestPrograms> {
+  const open = async (path: string): Promise<GuestPrograms["init"]> => {
+    const status = await files.stat(path);
+    if (status === undefined)
+      throw new KelpieError("not-found", "A program of the guest is gone", { where: path });
+    return fileSource(files, path, 0, status.sizeBytes);
+  };
+  return { init: await open(guest.init), agent: await open(guest.agent) };
+}

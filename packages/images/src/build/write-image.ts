@@ -1,0 +1,120 @@
+// Writes an image's files into a directory of the store, and what is said of them.
+
+import { join } from "node:path";
+import { type ByteSink, type ByteSource, type FileTree, writeExt4 } from "@kelpie/formats";
+import type { Platform } from "@kelpie/platform";
+import type { ResolvedPackage } from "@kelpie/repositories";
+import type { GuestBinaries } from "../guest/guest-binaries.ts";
+import { writeInitrd } from "../initrd/initrd.ts";
+import type { GuestKernel } from "../kernel/guest-kernel.ts";
+import type { ImageMetadata } from "../metadata/image-metadata.ts";
+import { type ImagePlan, planSha256 } from "../plan/image-plan.ts";
+import { buildDate, type GuestPrograms } from "../rootfs/identity.ts";
+import type { ImageSpec } from "../spec/image-spec.ts";
+import { distributionOf } from "./distribution.ts";
+import { type WrittenFile, writeImageFile } from "./file-sink.ts";
+import type { BuildReporter } from "./progress.ts";
+
+/** The name of the root file system, by which the guest finds it (docs/boot-contract.md). */
+const rootLabel = "kelpie-root";
+/** The version of the agent's API that these images speak. */
+const guestProtocol = 1;
+
+/** An image whose parts are all at hand. */
+export interface ImageContent {
+  readonly spec: ImageSpec;
+  readonly plan: ImagePlan;
+  readonly tree: FileTree;
+  readonly packages: readonly ResolvedPackage[];
+  readonly kernel: GuestKernel;
+  readonly guest: GuestBinaries;
+  readonly programs: GuestPrograms;
+}
+
+/** Writes `rootfs.ext4`, `vmlinuz` and `initrd`, and returns the metadata that describes them. */
+export async function writeImage(
+  { files }: Pick<Platform, "files">,
+  directory: string,
+  content: ImageContent,
+  report: BuildReporter,
+  signal: AbortSignal | undefined,
+): Promise<ImageMetadata> {
+  const { spec, plan, tree, kernel, programs } = content;
+  const { timestampSeconds } = plan.identity;
+  const write = (name: string, produce: (sink: ByteSink) => Promise<unknown>): Promise<WrittenFile> =>
+    writeImageFile(files, join(directory, name), produce);
+  const rootfs = await report.run(
+    "rootfs",
+    () =>
+      write("rootfs.ext4", (sink) =>
+        writeExt4(tree, sink, {
+          label: rootLabel,
+          seed: Buffer.from(planSha256(plan), "hex"),
+          timestampSeconds,
+          size: spec.sizeBytes,
+          freeBytes: spec.freeBytes,
+          signal,
+        }),
+      ),
+    sizeText,
+  );
+  const vmlinuz = await write("vmlinuz", (sink) => copy(kernel.image, sink, signal));
+  const initrd = await report.run(
+    "initrd",
+    () =>
+      write("initrd", (sink) =>
+        writeInitrd({ init: programs.init, kernel, mtimeSeconds: timestampSeconds }, sink),
+      ),
+    sizeText,
+  );
+  return await describe(content, { "rootfs.ext4": rootfs, vmlinuz, initrd });
+}
+
+async function describe(
+  { spec, plan, tree, packages, kernel, guest }: ImageContent,
+  files: ImageMetadata["files"],
+): Promise<ImageMetadata> {
+  const { version, gitSha } = plan.identity;
+  return {
+    schemaVersion: 1,
+    name: spec.name,
+    version,
+    architecture: spec.architecture,
+    buildDate: buildDate(plan.identity),
+    gitSha,
+    distribution: await distributionOf(tree),
+    kernel: {
+      source: plan.kernel.source,
+      release: kernel.release,
+      packageVersion: plan.kernel.source === "path" ? "" : plan.kernel.package.version,
+      format: kernel.format,
+    },
+    guest: {
+      protocol: guestProtocol,
+      agentSha256: bare(guest.digests.agent),
+      initSha256: bare(guest.digests.init),
+    },
+    files,
+    packages: packages.map(({ name, version: packageVersion, architecture, digest, license, source }) => ({
+      name,
+      version: packageVersion,
+      architecture,
+      digest,
+      ...(license === undefined ? {} : { license }),
+      ...(source === undefined ? {} : { source }),
+    })),
+    planSha256: planSha256(plan),
+  };
+}
+
+async function copy(source: ByteSource, sink: ByteSink, signal: AbortSignal | undefined): Promise<void> {
+  for await (const chunk of source.open(signal)) await sink.write(chunk);
+}
+
+function bare(digest: string): string {
+  return digest.replace(/^sha256:/, "");
+}
+
+function sizeText({ sizeBytes }: WrittenFile): string {
+  return `${(sizeBytes / 1e6).toFixed(1)} MB`;
+}
