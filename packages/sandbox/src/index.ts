@@ -9,6 +9,6 @@ export { sweepRunDirectories } from "./lifecycle/run-directory.ts";
 export { Sandbox, type SandboxOptions } from "./lifecycle/sandbox.ts";
 export { printable } from "./vmm/printable.ts";
 export type { Accelerator } from "./vmm/qemu/accelerator.ts";
-export { openQemu, type QemuVmm } from "./vmm/qemu/qemu-vmm.ts";
+export { openQemu, type OpenQemuOptions, type QemuVmm } from "./vmm/qemu/qemu-vmm.ts";
 export { describeStop, type StopReason, type VmState } from "./vmm/vm-state.ts";
 export type { BootImage, VirtualMachine, Vmm, VmSpec } from "./vmm/vmm.ts";

@@ -26,14 +26,12 @@ export function agentSocket(runDirectory: string, index: number): string {
   return `${runDirectory}/agent.${index}`;
 }
 
-/** The whole command line after the program's name. */
-export function qemuArguments(spec: VmSpec, setting: QemuSetting): string[] {
-  return qemuOptions(spec, setting).flatMap(([name, value]) =>
-    value === undefined ? [name] : [name, value],
-  );
+/** Options as the arguments of a process. */
+export function flatten(options: readonly QemuOption[]): string[] {
+  return options.flatMap(([name, value]) => (value === undefined ? [name] : [name, value]));
 }
 
-/** The options, in the order in which they are given. */
+/** The options of a machine, in the order in which they are given. */
 export function qemuOptions(spec: VmSpec, setting: QemuSetting): QemuOption[] {
   const { image, memoryMiB, cpus } = spec;
   const { architecture } = image;

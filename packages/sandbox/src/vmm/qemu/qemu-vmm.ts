@@ -2,10 +2,11 @@
 
 import type { Duplex } from "node:stream";
 import { type Architecture, KelpieError, type Platform } from "@kelpie/platform";
+import { type AcceleratorChoice, chooseAccelerator } from "../probe/choose-accelerator.ts";
 import { tieToUs } from "../tied-command.ts";
 import type { VirtualMachine, Vmm, VmSpec } from "../vmm.ts";
 import type { Accelerator } from "./accelerator.ts";
-import { agentSocket, qemuArguments } from "./arguments.ts";
+import { agentSocket, flatten, qemuOptions } from "./arguments.ts";
 import { findQemu, type QemuInstallation } from "./find-qemu.ts";
 import { QemuMachine } from "./qemu-machine.ts";
 import { emptyQcow2 } from "./qcow2.ts";
@@ -18,14 +19,17 @@ const socketPathLimitBytes = 103;
 export class QemuVmm implements Vmm {
   readonly description: string;
   readonly accelerator: Accelerator;
+  /** One line for the person when the guest is emulated although this host might have done better. */
+  readonly notice: string | undefined;
   readonly #platform: Platform;
   readonly #installation: QemuInstallation;
 
-  constructor(platform: Platform, installation: QemuInstallation, accelerator: Accelerator) {
+  constructor(platform: Platform, installation: QemuInstallation, choice: AcceleratorChoice) {
     this.#platform = platform;
     this.#installation = installation;
-    this.accelerator = accelerator;
-    this.description = `${installation.program} (${accelerator})`;
+    this.accelerator = choice.accelerator;
+    this.notice = choice.fallback;
+    this.description = `${installation.program} (${choice.accelerator})`;
   }
 
   async start(spec: VmSpec, signal: AbortSignal): Promise<VirtualMachine> {
@@ -43,13 +47,15 @@ export class QemuVmm implements Vmm {
     cleanup.defer(() => void listener[Symbol.asyncDispose]());
     const command = await tieToUs(this.#platform, {
       program: this.#installation.program,
-      args: qemuArguments(spec, {
-        accelerator: this.accelerator,
-        firmware: this.#installation.quickFirmware,
-        overlay,
-        qmpSocket,
-        seccomp: host.operatingSystem === "linux",
-      }),
+      args: flatten(
+        qemuOptions(spec, {
+          accelerator: this.accelerator,
+          firmware: this.#installation.quickFirmware,
+          overlay,
+          qmpSocket,
+          seccomp: host.operatingSystem === "linux",
+        }),
+      ),
     });
     const child = await processes.spawn(command.program, command.args, {
       cwd: runDirectory,
@@ -77,13 +83,25 @@ export class QemuVmm implements Vmm {
   }
 }
 
-/** Finds QEMU for guests of `architecture`. `missing-tool`. */
-export async function openQemu(
-  platform: Platform,
-  architecture: Architecture,
-  accelerator: Accelerator,
-): Promise<QemuVmm> {
-  return new QemuVmm(platform, await findQemu(platform, architecture), accelerator);
+/** What to open QEMU for. */
+export interface OpenQemuOptions {
+  readonly architecture: Architecture;
+  /** KELPIE_HOME: what was found out about this host is kept there. */
+  readonly home: string;
+  readonly signal: AbortSignal;
+  /** Found out by a probe when absent. */
+  readonly accelerator?: Accelerator;
+}
+
+/** Finds QEMU for guests of an architecture and the best accelerator that works. `missing-tool`. */
+export async function openQemu(platform: Platform, options: OpenQemuOptions): Promise<QemuVmm> {
+  const { architecture, home, signal, accelerator } = options;
+  const installation = await findQemu(platform, architecture);
+  const choice =
+    accelerator === undefined
+      ? await chooseAccelerator(platform, home, architecture, installation, signal)
+      : { accelerator, fallback: undefined };
+  return new QemuVmm(platform, installation, choice);
 }
 
 function requireShortPath(socket: string): void {

@@ -1,0 +1,82 @@
+// Which accelerator a guest gets: hardware virtualisation where it is proven to work, emulation otherwise.
+
+import { join } from "node:path";
+import { type Architecture, type Files, KelpieError, type Platform, writeFileAtomic } from "@kelpie/platform";
+import { type Accelerator, hardwareAccelerator } from "../qemu/accelerator.ts";
+import type { QemuInstallation } from "../qemu/find-qemu.ts";
+import { probeAccelerator, type ProbeResult } from "./probe-accelerator.ts";
+
+const recordLimitBytes = 16 << 10;
+
+/** The choice, and for people why it is emulation. */
+export interface AcceleratorChoice {
+  readonly accelerator: Accelerator;
+  /** One line; undefined where hardware virtualisation is used. */
+  readonly fallback: string | undefined;
+}
+
+/**
+ * Chooses. The probe's result is kept in `KELPIE_HOME/cache` for as long as this host runs and its QEMU stays the same.
+ */
+export async function chooseAccelerator(
+  platform: Platform,
+  home: string,
+  architecture: Architecture,
+  qemu: QemuInstallation,
+  signal: AbortSignal,
+): Promise<AcceleratorChoice> {
+  const hardware = hardwareAccelerator(platform.host, architecture);
+  if (hardware === undefined) {
+    return emulation(`a guest for ${architecture} has another kind of processor than this host`);
+  }
+  const directory = join(home, "cache");
+  const path = join(directory, `accelerator-${architecture}.json`);
+  const key = `${hardware} ${await hostBoot(platform.files)} ${qemu.buildId}`;
+  const known = await readRecord(platform.files, path, key);
+  const result = known ?? (await probeAccelerator(platform, qemu.program, architecture, hardware, signal));
+  if (known === undefined) {
+    await platform.files.makeDirectory(directory);
+    await writeFileAtomic(platform, path, `${JSON.stringify({ key, ...result })}\n`);
+  }
+  return result.works ? { accelerator: hardware, fallback: undefined } : emulation(result.reason);
+}
+
+function emulation(reason: string): AcceleratorChoice {
+  return {
+    accelerator: "tcg",
+    fallback: `No hardware virtualisation (${reason}): the guest is emulated, which is slower.`,
+  };
+}
+
+/** Differs from one boot of the host to the next, where the host says so: a new kernel may bring what was missing. */
+async function hostBoot(files: Files): Promise<string> {
+  return (await readText(files, "/proc/sys/kernel/random/boot_id"))?.trim() ?? "unknown";
+}
+
+/** The kept result for `key`; undefined where there is none, or it is another's, or it cannot be read. */
+async function readRecord(files: Files, path: string, key: string): Promise<ProbeResult | undefined> {
+  const text = await readText(files, path);
+  if (text === undefined) return undefined;
+  try {
+    const record: unknown = JSON.parse(text);
+    if (typeof record !== "object" || record === null || !("key" in record) || !("works" in record)) {
+      return undefined;
+    }
+    if (record.key !== key) return undefined;
+    if (record.works === true) return { works: true };
+    return "reason" in record && typeof record.reason === "string"
+      ? { works: false, reason: record.reason }
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+async function readText(files: Files, path: string): Promise<string | undefined> {
+  try {
+    return Buffer.from(await files.readFile(path, recordLimitBytes)).toString("utf8");
+  } catch (error) {
+    if (KelpieError.is(error) && error.code === "not-found") return undefined;
+    throw error;
+  }
+}
