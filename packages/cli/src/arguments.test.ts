@@ -22,7 +22,7 @@ const listEntry: CommandEntry = { path: ["images", "list"], summary: "", load: (
 
 test("the longest command that the words name is found", () => {
   assert.deepEqual(findCommand([imagesEntry, listEntry], ["images", "list", "--json"]), {
-    command: list,
+    entry: listEntry,
     rest: ["--json"],
   });
   assert.equal(findCommand([imagesEntry, listEntry], ["images", "else"])?.entry, imagesEntry);

@@ -6,7 +6,7 @@ import { text } from "node:stream/consumers";
 import { test } from "node:test";
 import { KelpieError, type Platform, type ProcessExit, realPlatform, type Terminal } from "@kelpie/platform";
 import { installMissing, missingRequirements } from "./install-missing.ts";
-import { requirementsFor } from "./requirement.ts";
+import { emulatorsFor, linkersFor } from "./requirement.ts";
 
 interface Machine {
   readonly uid: number;
@@ -47,7 +47,7 @@ function pipes(): { terminal: Terminal; printed: () => Promise<string> } {
 }
 
 const never = new AbortController().signal;
-const requirements = requirementsFor(["amd64", "arm64"], "amd64");
+const requirements = [...linkersFor(["amd64", "arm64"], "amd64"), ...emulatorsFor(["amd64", "arm64"])];
 
 test("what is missing is what is not on PATH", async () => {
   const { platform } = machine({ uid: 0, programs: ["gcc", "qemu-system-x86_64"] });
@@ -63,7 +63,7 @@ test("root installs through apt-get, saying what for", async () => {
   assert.equal(ran[0], "apt-get update --quiet=2");
   assert.match(
     ran[1] ?? "",
-    /^apt-get install --yes --no-install-recommends gcc libc6-dev qemu-system-x86 qemu-system-arm /,
+    /^apt-get install --yes --no-install-recommends gcc libc6-dev gcc-aarch64-linux-gnu .* qemu-system-x86 qemu-system-arm$/,
   );
   assert.match(await printed(), /qemu-system-x86_64 is missing: it runs amd64 virtual machines/);
 });

@@ -64,17 +64,20 @@ const crossLinkers: Readonly<Record<Architecture, Requirement>> = {
   },
 };
 
-/** What building and running images of these architectures needs on a host of architecture `host`. */
-export function requirementsFor(
+/** What building images of these architectures needs on a host of architecture `host`. */
+export function linkersFor(
   architectures: readonly Architecture[],
   host: Architecture | undefined,
 ): Requirement[] {
   return [
     nativeLinker,
-    ...architectures.flatMap((architecture) =>
-      architecture === host
-        ? [emulators[architecture]]
-        : [emulators[architecture], crossLinkers[architecture]],
-    ),
+    ...architectures
+      .filter((architecture) => architecture !== host)
+      .map((architecture) => crossLinkers[architecture]),
   ];
+}
+
+/** What running images of these architectures needs. */
+export function emulatorsFor(architectures: readonly Architecture[]): Requirement[] {
+  return architectures.map((architecture) => emulators[architecture]);
 }

@@ -1,0 +1,59 @@
+// kelpie run
+
+import { KelpieError } from "@kelpie/platform";
+import { architectureOf } from "../build.ts";
+import { command } from "../command.ts";
+import { parseCount, parseMebibytes, parseSeconds } from "../quantity.ts";
+import { chooseImage, runGuestCommand } from "../sandbox.ts";
+
+export const run = command({
+  positionals: "-- COMMAND [ARG…]",
+  passThrough: true,
+  errorExitCode: 125,
+  options: {
+    image: {
+      type: "string",
+      short: "i",
+      value: "VERSION",
+      help: "The image: a version, the beginning of one, a name or latest [default: latest]",
+    },
+    arch: { type: "string", value: "ARCH", help: "amd64 or arm64 [default: this machine's]" },
+    memory: {
+      type: "string",
+      short: "m",
+      value: "SIZE",
+      help: "Memory of the VM, in MiB or as 512M, 2G [default: 512]",
+    },
+    cpus: { type: "string", value: "N", help: "Processors of the VM [default: 1]" },
+    timeout: {
+      type: "string",
+      value: "SECONDS",
+      help: "End the command, and all that it started, after this long",
+    },
+  },
+  details:
+    "Exits as the command does: its code, 128 + N if signal N ended it, 124 at the timeout, 126 where the command is not\nexecutable, 127 where it is not found, 125 where Kelpie failed.",
+  async run(context, { options, positionals }) {
+    const [program, ...args] = positionals;
+    if (program === undefined) {
+      throw new KelpieError("usage", "There is no command to run", {
+        help: "For example: kelpie run -- uname -a",
+      });
+    }
+    const memoryMiB = options.memory === undefined ? undefined : parseMebibytes(options.memory);
+    const cpus = options.cpus === undefined ? undefined : parseCount(options.cpus, "processors");
+    const timeoutMs = options.timeout === undefined ? undefined : 1000 * parseSeconds(options.timeout);
+    const architecture = architectureOf(context, options.arch);
+    const image = await chooseImage(context, options.image ?? "latest", architecture);
+    return runGuestCommand(context, {
+      image,
+      argv: [program, ...args],
+      stdin: context.terminal.stdin,
+      stdout: context.terminal.stdout,
+      stderr: context.terminal.stderr,
+      memoryMiB,
+      cpus,
+      timeoutMs,
+    });
+  },
+});

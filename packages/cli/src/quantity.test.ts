@@ -1,0 +1,45 @@
+// Numbers given to options.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { KelpieError } from "@kelpie/platform";
+import { parseCount, parseMebibytes, parseSeconds } from "./quantity.ts";
+
+const count = (text: string): number => parseCount(text, "processors");
+
+for (const [parse, text, value] of [
+  [count, "1", 1],
+  [count, "256", 256],
+  [parseMebibytes, "512", 512],
+  [parseMebibytes, "512M", 512],
+  [parseMebibytes, "2G", 2048],
+  [parseMebibytes, "1gib", 1024],
+  [parseSeconds, "0.5", 0.5],
+  [parseSeconds, "90s", 90],
+  [parseSeconds, "5m", 300],
+  [parseSeconds, "1h", 3600],
+] as const) {
+  test(`${text} is ${value}`, () => assert.equal(parse(text), value));
+}
+
+for (const [parse, text] of [
+  [count, "0"],
+  [count, "-1"],
+  [count, "257"],
+  [count, "two"],
+  [count, ""],
+  [parseMebibytes, "0"],
+  [parseMebibytes, "512T"],
+  [parseMebibytes, "1e3"],
+  [parseSeconds, "0"],
+  [parseSeconds, "soon"],
+  [parseSeconds, "-5"],
+  [parseSeconds, "999999999h"],
+] as const) {
+  test(`${JSON.stringify(text)} is wrong usage`, () => {
+    assert.throws(
+      () => parse(text),
+      (error) => KelpieError.is(error) && error.code === "usage",
+    );
+  });
+}

@@ -1,0 +1,44 @@
+// Numbers as people give them to options.
+
+import { KelpieError } from "@kelpie/platform";
+
+const maxCpus = 256;
+const maxMebibytes = 1 << 22;
+const maxSeconds = 10_000_000;
+
+/** A whole number of `what`, from 1 to 256. @throws KelpieError `usage`. */
+export function parseCount(text: string, what: string): number {
+  return inRange(
+    /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN,
+    text,
+    `a number of ${what} from 1 to ${maxCpus}`,
+    maxCpus,
+  );
+}
+
+/** Memory in MiB, or with a unit: 512, 512M, 2G, 1GiB. @throws KelpieError `usage`. */
+export function parseMebibytes(text: string): number {
+  const match = /^(\d{1,9})(?:(M|G)(?:i?B)?)?$/i.exec(text);
+  const value = Number(match?.[1] ?? Number.NaN) * (match?.[2]?.toUpperCase() === "G" ? 1024 : 1);
+  return inRange(value, text, "an amount of memory such as 512, 512M or 2G", maxMebibytes);
+}
+
+/** Seconds, fractions allowed, with an optional unit: 10, 0.5, 90s, 5m, 1h. @throws KelpieError `usage`. */
+export function parseSeconds(text: string): number {
+  const match = /^(\d{1,9}(?:\.\d{1,3})?)(s|m|h)?$/.exec(text);
+  const unit = { s: 1, m: 60, h: 3600 }[match?.[2] ?? "s"] ?? 1;
+  return inRange(
+    Number(match?.[1] ?? Number.NaN) * unit,
+    text,
+    "a time such as 10, 0.5, 90s, 5m or 1h",
+    maxSeconds,
+  );
+}
+
+function inRange(value: number, text: string, expected: string, max: number): number {
+  if (value > 0 && value <= max) return value;
+  throw new KelpieError("usage", "A number is not as expected", {
+    expected,
+    found: JSON.stringify(text.slice(0, 40)),
+  });
+}
