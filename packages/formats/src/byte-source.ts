@@ -7,6 +7,8 @@ export interface ByteSource {
   open(signal?: AbortSignal): AsyncIterable<Uint8Array>;
   /** The whole content where it is in memory already: saves small files a stream. */
   readonly bytes?: Uint8Array;
+  /** Fills `into` with the content from byte `position` on: saves many small files a stream each. */
+  readInto?(into: Uint8Array, position: number): Promise<void>;
 }
 
 /** A source over bytes in memory. */

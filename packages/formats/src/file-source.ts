@@ -5,37 +5,69 @@ import type { ByteSource } from "./byte-source.ts";
 
 const chunkBytes = 256 * 1024;
 
+type ReadableFiles = Pick<Files, "open"> & Partial<Pick<Files, "readInto">>;
+
 /**
  * `sizeBytes` bytes from `offset` of the file at `path`, opened anew each time that it is read.
  * A file that ends sooner is `malformed`.
  */
 export function fileSource(
-  files: Pick<Files, "open">,
+  files: ReadableFiles,
   path: string,
   offset: number,
   sizeBytes: number,
 ): ByteSource {
-  return {
-    sizeBytes,
-    async *open(signal) {
-      if (sizeBytes === 0) return;
-      await using handle = await files.open(path, "read");
-      const buffer = new Uint8Array(Math.min(chunkBytes, sizeBytes));
-      let done = 0;
-      while (done < sizeBytes) {
-        signal?.throwIfAborted();
-        const want = buffer.subarray(0, Math.min(buffer.length, sizeBytes - done));
-        const got = await handle.read(want, offset + done);
-        if (got < want.length) {
-          throw new KelpieError("malformed", "A file ends before the content that it should hold", {
-            expected: `${sizeBytes} bytes from byte ${offset}`,
-            found: `${done + got}`,
-            where: path,
-          });
-        }
-        done += got;
-        yield want.slice();
-      }
-    },
-  };
+  return new FileSource(files, path, offset, sizeBytes);
+}
+
+/** A class, because a tree has one for each file: closures would take several times the memory. */
+class FileSource implements ByteSource {
+  readonly sizeBytes: number;
+  readonly #files: ReadableFiles;
+  readonly #path: string;
+  readonly #offset: number;
+
+  constructor(files: ReadableFiles, path: string, offset: number, sizeBytes: number) {
+    this.#files = files;
+    this.#path = path;
+    this.#offset = offset;
+    this.sizeBytes = sizeBytes;
+  }
+
+  async *open(signal?: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
+    if (this.sizeBytes === 0) return;
+    await using handle = await this.#files.open(this.#path, "read");
+    const buffer = new Uint8Array(Math.min(chunkBytes, this.sizeBytes));
+    let done = 0;
+    while (done < this.sizeBytes) {
+      signal?.throwIfAborted();
+      const want = buffer.subarray(0, Math.min(buffer.length, this.sizeBytes - done));
+      const got = await handle.read(want, this.#offset + done);
+      if (got < want.length) throw this.#tooShort(done + got);
+      done += got;
+      yield want.slice();
+    }
+  }
+
+  async readInto(into: Uint8Array, position: number): Promise<void> {
+    const at = this.#offset + position;
+    const got =
+      this.#files.readInto === undefined
+        ? await this.#readOpened(into, at)
+        : await this.#files.readInto(this.#path, into, at);
+    if (got < into.length) throw this.#tooShort(position + got);
+  }
+
+  async #readOpened(into: Uint8Array, at: number): Promise<number> {
+    await using handle = await this.#files.open(this.#path, "read");
+    return await handle.read(into, at);
+  }
+
+  #tooShort(foundBytes: number): KelpieError {
+    return new KelpieError("malformed", "A file ends before the content that it should hold", {
+      expected: `${this.sizeBytes} bytes from byte ${this.#offset}`,
+      found: `${foundBytes}`,
+      where: this.#path,
+    });
+  }
 }

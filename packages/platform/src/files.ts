@@ -42,6 +42,11 @@ export interface Files {
   open(path: string, mode: OpenMode, permissions?: number): Promise<FileHandle>;
   /** The whole file; `limit-exceeded` if it is larger than `maxBytes`. */
   readFile(path: string, maxBytes: number): Promise<Uint8Array>;
+  /**
+   * Opens the file, fills `into` from byte `position` and closes it, in one step: for many small files. Returns how many
+   * bytes were read, less than asked only at the end of the file.
+   */
+  readInto(path: string, into: Uint8Array, position: number): Promise<number>;
   /** Undefined where nothing stands. Follows a symlink. */
   stat(path: string): Promise<FileStatus | undefined>;
   /** Undefined where nothing stands. Does not follow a symlink. */

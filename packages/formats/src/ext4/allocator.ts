@@ -28,22 +28,19 @@ export class Allocator {
   /** `count` blocks for a file's blocks from `logical` on, in as few pieces as there can be. */
   allocate(logical: number, count: number): Extent[] {
     const extents: Extent[] = [];
-    let done = 0;
-    while (done < count) {
-      const region = this.#regions[this.#nextRegion];
-      const room = region === undefined ? Infinity : region.start - this.#cursor;
-      if (region !== undefined && room === 0) {
-        this.#cursor = region.start + region.count;
-        this.#nextRegion += 1;
-        continue;
-      }
-      const take = Math.min(count - done, room, maxExtentBlocks);
-      extents.push({ logical: logical + done, physical: this.#cursor, count: take });
-      this.#cursor += take;
-      done += take;
+    for (let done = 0; done < count; ) {
+      const taken = this.#take(count - done);
+      extents.push({ logical: logical + done, physical: this.#cursor - taken, count: taken });
+      done += taken;
     }
-    this.#allocated += count;
     return extents;
+  }
+
+  /** As {@link allocate}, and says only in how many pieces. */
+  pass(count: number): number {
+    let pieces = 0;
+    for (let done = 0; done < count; pieces += 1) done += this.#take(count - done);
+    return pieces;
   }
 
   /** `count` single blocks. */
@@ -51,5 +48,19 @@ export class Allocator {
     return this.allocate(0, count).flatMap(({ physical, count: length }) =>
       Array.from({ length }, (_, index) => physical + index),
     );
+  }
+
+  /** Moves over the next piece of at most `count` blocks, and returns its length. */
+  #take(count: number): number {
+    let region = this.#regions[this.#nextRegion];
+    while (region?.start === this.#cursor) {
+      this.#cursor += region.count;
+      this.#nextRegion += 1;
+      region = this.#regions[this.#nextRegion];
+    }
+    const taken = Math.min(count, maxExtentBlocks, (region?.start ?? Infinity) - this.#cursor);
+    this.#cursor += taken;
+    this.#allocated += taken;
+    return taken;
   }
 }

@@ -17,25 +17,54 @@ export interface BlockRun {
 export type Content =
   /** Nothing outside the inode: `block` is its i_block. */
   | { readonly kind: "inline"; readonly block: Uint8Array; readonly sizeBytes: number }
-  | {
-      readonly kind: "directory";
-      readonly layout: DirectoryLayout;
-      readonly blocks: number;
-      readonly sizeBytes: number;
-    }
-  | { readonly kind: "journal"; readonly blocks: number; readonly sizeBytes: number }
+  | { readonly kind: "directory"; readonly layout: DirectoryLayout }
+  | { readonly kind: "data"; readonly source: ByteSource }
+  | { readonly kind: "journal"; readonly blocks: number }
   /** The map of the reserved descriptor blocks: the only file that is not in extents. */
-  | { readonly kind: "descriptor-map"; readonly blocks: 1; readonly sizeBytes: number }
-  /** Blocks outside `runs` are holes. */
-  | {
-      readonly kind: "data";
-      readonly source: ByteSource;
-      readonly runs: readonly BlockRun[];
-      readonly sizeBytes: number;
-    };
+  | { readonly kind: "descriptor-map" };
+
+/** i_size. */
+export function sizeOf(content: Content): number {
+  switch (content.kind) {
+    case "inline":
+      return content.sizeBytes;
+    case "directory":
+      return content.layout.blocks * blockBytes;
+    case "data":
+      return content.source.sizeBytes;
+    case "journal":
+      return content.blocks * blockBytes;
+    case "descriptor-map":
+      return descriptorMapBytes;
+    default:
+      return content satisfies never;
+  }
+}
+
+/** Which blocks of the file are on the disk; the others are holes. Ascending, and apart from each other. */
+export function runsOf(content: Content): readonly BlockRun[] {
+  switch (content.kind) {
+    case "inline":
+      return [];
+    case "directory":
+      return [{ start: 0, count: content.layout.blocks }];
+    case "data": {
+      const count = Math.ceil(content.source.sizeBytes / blockBytes);
+      return count === 0 ? [] : [{ start: 0, count }];
+    }
+    case "journal":
+      return [{ start: 0, count: content.blocks }];
+    case "descriptor-map":
+      return [{ start: 0, count: 1 }];
+    default:
+      return content satisfies never;
+  }
+}
 
 /** As mke2fs makes it: room for e2fsck to put names without having to allocate. */
 const lostAndFoundBlocks = 4;
+/** As large as its pointers, 12 direct and two levels of indirect ones, could make it: what resize2fs expects. */
+const descriptorMapBytes = (12 + blockBytes / 4 + (blockBytes / 4) ** 2) * blockBytes;
 const noBlock = new Uint8Array(0);
 
 /**
@@ -48,8 +77,8 @@ export function contentOf(inode: ScannedInode, hashSeed: Uint32Array): Content {
   switch (node.kind) {
     case "directory": {
       const minBlocks = inode.number === inodeNumber.lostAndFound ? lostAndFoundBlocks : 1;
-      const layout = layOutDirectory(inode.directory?.entries ?? [], hashSeed, minBlocks, path);
-      return { kind: "directory", layout, blocks: layout.blocks, sizeBytes: layout.blocks * blockBytes };
+      const layout = layOutDirectory(inode.entries ?? [], hashSeed, minBlocks, path);
+      return { kind: "directory", layout };
     }
     case "file":
       return fileContent(node.content, path);
@@ -75,8 +104,7 @@ function fileContent(source: ByteSource, path: string): Content {
       where: path,
     });
   }
-  const blocks = Math.ceil(sizeBytes / blockBytes);
-  return { kind: "data", source, runs: blocks === 0 ? [] : [{ start: 0, count: blocks }], sizeBytes };
+  return { kind: "data", source };
 }
 
 function symlinkContent(target: string, path: string): Content {
@@ -89,10 +117,5 @@ function symlinkContent(target: string, path: string): Content {
     });
   }
   if (bytes.length < inodeBlockBytes) return { kind: "inline", block: bytes, sizeBytes: bytes.length };
-  return {
-    kind: "data",
-    source: bytesSource(bytes),
-    runs: [{ start: 0, count: 1 }],
-    sizeBytes: bytes.length,
-  };
+  return { kind: "data", source: bytesSource(bytes) };
 }

@@ -37,6 +37,7 @@ const indexEntryBytes = 8;
 const rootIndexLimit = (blockBytes - rootIndexOffset) / indexEntryBytes - 1;
 const nodeIndexLimit = (blockBytes - nodeIndexOffset) / indexEntryBytes - 1;
 const halfMd4 = 1;
+const encoder = new TextEncoder();
 
 const fileTypes: Readonly<Record<TreeNode["kind"], number>> = {
   file: 1,
@@ -75,7 +76,7 @@ export function layOutDirectory(
 
 function layOutLeaves(entries: readonly DirectoryEntry[], hashSeed: Uint32Array): Leaf[] {
   const hashed = entries
-    .map((entry) => ({ entry, ...hashName(entry.name, hashSeed) }))
+    .map((entry) => ({ entry, ...hashName(encoder.encode(entry.name), hashSeed) }))
     .sort((a, b) => a.major - b.major || a.minor - b.minor);
   const leaves: { hash: number; entries: DirectoryEntry[] }[] = [];
   let room = 0;
@@ -145,22 +146,21 @@ function nodePointers(pointers: readonly IndexPointer[]): IndexPointer[] {
 
 function dotEntries({ inode, parent }: DirectoryIdentity): [DirectoryEntry, DirectoryEntry] {
   return [
-    { name: Uint8Array.of(0x2e), inode, kind: "directory" },
-    { name: Uint8Array.of(0x2e, 0x2e), inode: parent, kind: "directory" },
+    { name: ".", inode, kind: "directory" },
+    { name: "..", inode: parent, kind: "directory" },
   ];
 }
 
-function entryBytes(name: Uint8Array): number {
-  return (8 + name.length + 3) & ~3;
+function entryBytes(name: string): number {
+  return (8 + Buffer.byteLength(name) + 3) & ~3;
 }
 
 function encodeEntry(block: Uint8Array, at: number, recordBytes: number, entry: DirectoryEntry): void {
   const view = new DataView(block.buffer);
   view.setUint32(at, entry.inode, true);
   view.setUint16(at + 4, recordBytes, true);
-  view.setUint8(at + 6, entry.name.length);
+  view.setUint8(at + 6, encoder.encodeInto(entry.name, block.subarray(at + 8)).written);
   view.setUint8(at + 7, fileTypes[entry.kind]);
-  block.set(entry.name, at + 8);
 }
 
 /** A block of entries: the last reaches to the tail, which holds the checksum in the guise of an unused entry. */

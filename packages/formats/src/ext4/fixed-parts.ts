@@ -2,12 +2,21 @@
 
 import type { BlockWriter } from "./block-writer.ts";
 import { inodeSeed } from "./checksum.ts";
-import { blockBytes, inodeBytes, inodeFlag, inodesPerBlock, superblockOffset } from "./constants.ts";
+import {
+  blockBytes,
+  inodeBytes,
+  inodeFlag,
+  inodeNumber,
+  inodesPerBlock,
+  superblockOffset,
+} from "./constants.ts";
+import { sizeOf } from "./content.ts";
 import { encodeDescriptors, type GroupUsage, groupUsages } from "./descriptors.ts";
 import { encodeExtents } from "./extents.ts";
 import type { Region } from "./geometry.ts";
 import { encodeInode } from "./inode.ts";
-import type { Ext4Plan, Placement, PlannedInode } from "./plan.ts";
+import { type Placement, Placer } from "./placer.ts";
+import type { Ext4Plan, PlannedInode } from "./plan.ts";
 import { descriptorMapBlocks, descriptorMapPointers, encodeReservedDescriptors } from "./special-inodes.ts";
 import { encodeSuperblock, type SuperblockExtras } from "./superblock.ts";
 import { countFree, overheadBlocks } from "./summary.ts";
@@ -23,6 +32,7 @@ export class FixedParts {
   /** Consumed a flex group at a time, as the bitmaps of a flex group stand together. */
   readonly #usages: Iterator<GroupUsage>;
   #flexUsages: GroupUsage[] = [];
+  readonly #placer: Placer;
   #nextRegion = 0;
   #nextInode = 0;
 
@@ -31,12 +41,9 @@ export class FixedParts {
     this.#out = out;
     this.#descriptors = encodeDescriptors(plan);
     this.#usages = groupUsages(plan);
-    const journal = plan.inodes.find(({ content }) => content.kind === "journal");
-    this.#extras = {
-      ...countFree(plan),
-      overheadBlocks: overheadBlocks(plan),
-      journalPointers: journal === undefined ? undefined : this.#pointersOf(journal),
-    };
+    this.#placer = Placer.over(plan.geometry, plan.inodes);
+    const journalPointers = this.#journalPointers();
+    this.#extras = { ...countFree(plan), overheadBlocks: overheadBlocks(plan), journalPointers };
   }
 
   /** Writes the parts that begin before `block`. */
@@ -118,16 +125,17 @@ export class FixedParts {
   }
 
   #encode(inode: PlannedInode, block: Uint8Array, offset: number): void {
-    const placement = this.#placementOf(inode);
+    const placement = this.#placer.place(inode);
     const { content, xattrs } = inode;
     const isInExtents = content.kind !== "inline" && content.kind !== "descriptor-map";
     const hasIndex = content.kind === "directory" && content.layout.kind === "indexed";
     const fields = {
-      ...inode,
-      sizeBytes: content.sizeBytes,
+      node: inode.node,
+      links: inode.links,
+      sizeBytes: sizeOf(content),
       sectors: this.#blocksOf(content.kind, placement) * sectorsPerBlock,
       flags: (isInExtents ? inodeFlag.extents : 0) | (hasIndex ? inodeFlag.index : 0),
-      block: this.#pointersOf(inode),
+      block: this.#pointersOf(inode, placement),
       otherTimesSeconds: this.#plan.timestampSeconds,
       xattrBlock: placement.xattrBlock,
       xattrs: xattrs.kind === "inode" ? xattrs.bytes : undefined,
@@ -135,10 +143,20 @@ export class FixedParts {
     encodeInode(block, offset, fields, inodeSeed(this.#plan.checksumSeed, inode.number, 0));
   }
 
+  /** The superblock, which comes before all inode tables, repeats what the journal's inode says. */
+  #journalPointers(): Uint8Array | undefined {
+    const { geometry, inodes } = this.#plan;
+    const placer = Placer.over(geometry, inodes);
+    for (const inode of inodes) {
+      const placement = placer.place(inode);
+      if (inode.content.kind === "journal") return this.#pointersOf(inode, placement);
+      if (inode.number > inodeNumber.journal) return undefined;
+    }
+    return undefined;
+  }
+
   /** i_block. */
-  #pointersOf(inode: PlannedInode): Uint8Array {
-    const { content, number } = inode;
-    const { extents, tree } = this.#placementOf(inode);
+  #pointersOf({ content, number }: PlannedInode, { extents, tree }: Placement): Uint8Array {
     if (content.kind === "inline") return content.block;
     if (content.kind === "descriptor-map") return descriptorMapPointers(extents[0]?.physical ?? 0);
     return encodeExtents(extents, tree, inodeSeed(this.#plan.checksumSeed, number, 0)).root;
@@ -149,10 +167,4 @@ export class FixedParts {
     const data = extents.reduce((sum, { count }) => sum + count, 0);
     return data + tree.length + (xattrBlock === 0 ? 0 : 1);
   }
-
-  #placementOf(inode: PlannedInode): Placement {
-    return this.#plan.placements.get(inode) ?? noPlacement;
-  }
 }
-
-const noPlacement: Placement = { extents: [], tree: [], xattrBlock: 0 };

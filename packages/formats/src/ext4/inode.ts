@@ -8,10 +8,8 @@ import { maxSeconds, minSeconds } from "./options.ts";
 
 /** What an inode says, in whole numbers; what it leaves out is zero. */
 export interface InodeFields {
-  /** Kind and permissions. */
-  readonly mode: number;
-  readonly uid: number;
-  readonly gid: number;
+  /** Whose kind, permissions, owners and modification time it has. */
+  readonly node: TreeNode;
   readonly links: number;
   readonly sizeBytes: number;
   /** All blocks that are its own, in 512-byte sectors. */
@@ -19,7 +17,6 @@ export interface InodeFields {
   readonly flags: number;
   /** i_block: an extent tree's root, a short target or a device number. */
   readonly block: Uint8Array;
-  readonly mtimeSeconds: number;
   /** Access, change and creation. */
   readonly otherTimesSeconds: number;
   /** The block of its extended attributes, or 0. */
@@ -40,8 +37,13 @@ const kindBits: Readonly<Record<TreeNode["kind"], number>> = {
 
 const idLimit = 2 ** 32;
 
-/** i_mode of `node`. @throws KelpieError `invalid-input` for owners, permissions or times out of range. */
-export function inodeMode(node: TreeNode, path: string): number {
+/** i_mode of `node`. */
+function inodeMode(node: TreeNode): number {
+  return kindBits[node.kind] | node.mode;
+}
+
+/** @throws KelpieError `invalid-input` for permissions, owners, times or device numbers out of range. */
+export function checkNode(node: TreeNode, path: string): void {
   const check = (name: string, value: number, min: number, end: number): void => {
     if (Number.isSafeInteger(value) && value >= min && value < end) return;
     throw new KelpieError("invalid-input", `An inode of ext4 cannot have this ${name}`, {
@@ -58,7 +60,6 @@ export function inodeMode(node: TreeNode, path: string): number {
     check("major number", node.major, 0, 2 ** 12);
     check("minor number", node.minor, 0, 2 ** 20);
   }
-  return kindBits[node.kind] | node.mode;
 }
 
 /** i_block of a device: the old 16-bit number where it fits, else the new 32-bit one after it. */
@@ -78,13 +79,14 @@ export function encodeInode(
   checksumSeed: number,
 ): void {
   const view = new DataView(table.buffer, table.byteOffset + offset, inodeBytes);
-  view.setUint16(0x00, fields.mode, true);
-  view.setUint16(0x02, fields.uid & 0xffff, true);
+  const { uid, gid, mtimeSeconds } = fields.node;
+  view.setUint16(0x00, inodeMode(fields.node), true);
+  view.setUint16(0x02, uid & 0xffff, true);
   view.setUint32(0x04, fields.sizeBytes % 2 ** 32, true);
   encodeTime(view, 0x08, 0x8c, fields.otherTimesSeconds);
   encodeTime(view, 0x0c, 0x84, fields.otherTimesSeconds);
-  encodeTime(view, 0x10, 0x88, fields.mtimeSeconds);
-  view.setUint16(0x18, fields.gid & 0xffff, true);
+  encodeTime(view, 0x10, 0x88, mtimeSeconds);
+  view.setUint16(0x18, gid & 0xffff, true);
   view.setUint16(0x1a, fields.links, true);
   view.setUint32(0x1c, fields.sectors % 2 ** 32, true);
   view.setUint32(0x20, fields.flags, true);
@@ -93,8 +95,8 @@ export function encodeInode(
   view.setUint32(0x6c, Math.floor(fields.sizeBytes / 2 ** 32), true);
   view.setUint16(0x74, Math.floor(fields.sectors / 2 ** 32), true);
   view.setUint16(0x76, Math.floor(fields.xattrBlock / 2 ** 32), true);
-  view.setUint16(0x78, fields.uid >>> 16, true);
-  view.setUint16(0x7a, fields.gid >>> 16, true);
+  view.setUint16(0x78, uid >>> 16, true);
+  view.setUint16(0x7a, gid >>> 16, true);
   view.setUint16(0x80, extraInodeBytes, true);
   encodeTime(view, 0x90, 0x94, fields.otherTimesSeconds);
   if (fields.xattrs !== undefined) table.set(fields.xattrs, offset + inodeXattrOffset);

@@ -3,40 +3,30 @@
 import { createHash } from "node:crypto";
 import { KelpieError } from "@kelpie/platform";
 import type { FileTree } from "../tree/file-tree.ts";
-import { Allocator } from "./allocator.ts";
+import type { TreeNode } from "../tree/node.ts";
 import { fileSystemSeed } from "./checksum.ts";
 import { blockBytes, maxLinks } from "./constants.ts";
 import { type Content, contentOf } from "./content.ts";
-import { type Extent, extentTreeBlocks } from "./extents.ts";
 import { type Geometry, type GeometryNeeds, layOutGroups, leastBlocks, usableBlocks } from "./geometry.ts";
-import { inodeMode } from "./inode.ts";
+import { checkNode } from "./inode.ts";
 import { type Ext4Options, type ResolvedOptions, resolveOptions } from "./options.ts";
 import { type ScannedInode, scanTree } from "./scan.ts";
+import { Placer } from "./placer.ts";
 import { descriptorMapInode, journalInode } from "./special-inodes.ts";
 import { encodeXattrs, type EncodedXattrs } from "./xattrs.ts";
 
-/** An inode with all that it holds, and where. */
+/** An inode with all that it holds. */
 export interface PlannedInode {
   readonly number: number;
+  /** Its first name in the tree, for messages. */
   readonly path: string;
+  readonly node: TreeNode;
+  /** As i_links_count holds it. */
   readonly links: number;
-  readonly mode: number;
-  readonly uid: number;
-  readonly gid: number;
-  readonly mtimeSeconds: number;
   /** The directory that holds it first: what ".." names in a directory. */
   readonly parent: number;
   readonly content: Content;
   readonly xattrs: EncodedXattrs;
-}
-
-/** The disk's blocks of one inode, in the order in which they are written. */
-export interface Placement {
-  readonly extents: readonly Extent[];
-  /** The blocks of its extent tree. */
-  readonly tree: readonly number[];
-  /** 0 for none. */
-  readonly xattrBlock: number;
 }
 
 /** Everything that there is to know of a file system but its files' content. */
@@ -53,8 +43,6 @@ export interface Ext4Plan {
   readonly journalBlocks: number;
   /** Ascending by number, the reserved ones that are in use included. */
   readonly inodes: readonly PlannedInode[];
-  /** In order of their blocks: directories first, so that a boot finds them together. */
-  readonly placements: ReadonlyMap<PlannedInode, Placement>;
   /** All blocks before it are in use; behind it, only the fixed parts are. */
   readonly cursor: number;
   readonly usedBlocks: number;
@@ -76,10 +64,11 @@ export function planExt4(tree: FileTree, options: Ext4Options): Ext4Plan {
   const resolved = resolveOptions(options);
   const [uuid, hashSeed] = deriveIdentity(resolved.seed);
   const scanned = scanTree(tree, resolved.timestampSeconds);
+  const { label, timestampSeconds, journalBlocks } = resolved;
   const inodes = [
     ...scanned.map((inode) => planInode(inode, hashSeed)),
-    descriptorMapInode(resolved.timestampSeconds),
-    ...(resolved.journalBlocks > 0 ? [journalInode(resolved)] : []),
+    descriptorMapInode(timestampSeconds),
+    ...(journalBlocks > 0 ? [journalInode(journalBlocks, timestampSeconds)] : []),
   ].sort((a, b) => a.number - b.number);
   const needs: GeometryNeeds = {
     inodes:
@@ -89,12 +78,11 @@ export function planExt4(tree: FileTree, options: Ext4Options): Ext4Plan {
   };
   const fitted =
     resolved.sizeBytes === undefined ? fit(inodes, needs, resolved) : fill(inodes, needs, resolved);
-  const { label, timestampSeconds, journalBlocks } = resolved;
   const checksumSeed = fileSystemSeed(uuid);
   return { uuid, hashSeed, checksumSeed, label, timestampSeconds, journalBlocks, inodes, ...fitted };
 }
 
-type Fitted = Pick<Ext4Plan, "sizeBytes" | "geometry" | "placements" | "cursor" | "usedBlocks">;
+type Fitted = Pick<Ext4Plan, "sizeBytes" | "geometry" | "cursor" | "usedBlocks">;
 
 /** The smallest file system that holds everything: tried, and enlarged by what was missing. */
 function fit(inodes: readonly PlannedInode[], needs: GeometryNeeds, options: ResolvedOptions): Fitted {
@@ -129,48 +117,22 @@ function tryBlocks(
 ): Omit<Fitted, "sizeBytes"> | undefined {
   const geometry = layOutGroups(blocks, needs);
   if (geometry === undefined) return undefined;
-  const allocator = new Allocator(geometry.regions);
-  const placements = new Map<PlannedInode, Placement>();
-  const isLate = (inode: PlannedInode): boolean => inode.content.kind === "data";
-  for (const inode of inodes) if (!isLate(inode)) placements.set(inode, place(inode, allocator));
-  for (const inode of inodes) if (isLate(inode)) placements.set(inode, place(inode, allocator));
-  const usedBlocks = geometry.regions.reduce((sum, { count }) => sum + count, allocator.allocated);
-  return { geometry, placements, cursor: allocator.cursor, usedBlocks };
-}
-
-function place({ content, xattrs, path }: PlannedInode, allocator: Allocator): Placement {
-  const extents = runsOf(content).flatMap(({ start, count }) => allocator.allocate(start, count));
-  const tree = allocator.allocateBlocks(extentTreeBlocks(extents.length, path));
-  const [xattrBlock = 0] = allocator.allocateBlocks(xattrs.kind === "block" ? 1 : 0);
-  return { extents, tree, xattrBlock };
-}
-
-function runsOf(content: Content): readonly { start: number; count: number }[] {
-  switch (content.kind) {
-    case "inline":
-      return [];
-    case "directory":
-    case "journal":
-    case "descriptor-map":
-      return [{ start: 0, count: content.blocks }];
-    case "data":
-      return content.runs;
-    default:
-      return content satisfies never;
-  }
+  const placer = Placer.over(geometry, inodes);
+  for (const inode of inodes) placer.pass(inode);
+  const { cursor, allocatedBlocks } = placer;
+  const usedBlocks = geometry.regions.reduce((sum, { count }) => sum + count, allocatedBlocks);
+  return { geometry, cursor, usedBlocks };
 }
 
 function planInode(inode: ScannedInode, hashSeed: Uint32Array): PlannedInode {
-  const { number, path, links, node, directory } = inode;
+  const { number, path, node, links, parent, entries } = inode;
+  checkNode(node, path);
   return {
     number,
     path,
-    links: directory !== undefined && links > maxLinks ? uncountedLinks : links,
-    mode: inodeMode(node, path),
-    uid: node.uid,
-    gid: node.gid,
-    mtimeSeconds: node.mtimeSeconds,
-    parent: directory?.parent ?? 0,
+    node,
+    links: entries !== undefined && links > maxLinks ? uncountedLinks : links,
+    parent,
     content: contentOf(inode, hashSeed),
     xattrs: encodeXattrs(node.xattrs, path),
   };

@@ -8,8 +8,7 @@ import { inodeNumber, maxLinks, maxNameBytes } from "./constants.ts";
 
 /** One name in a directory. */
 export interface DirectoryEntry {
-  /** UTF-8. */
-  readonly name: Uint8Array;
+  readonly name: string;
   readonly inode: number;
   readonly kind: TreeNode["kind"];
 }
@@ -20,14 +19,14 @@ export interface ScannedInode {
   /** Its first name in the tree, for messages. */
   readonly path: string;
   readonly node: TreeNode;
-  /** As i_links_count holds it. */
   links: number;
+  /** The directory that holds it first. */
+  readonly parent: number;
   /** What a directory holds; undefined for all else. */
-  readonly directory: { readonly parent: number; readonly entries: DirectoryEntry[] } | undefined;
+  readonly entries: DirectoryEntry[] | undefined;
 }
 
 const lostAndFoundName = "lost+found";
-const encoder = new TextEncoder();
 
 /**
  * Numbers the inodes of `tree` in the order of its entries, and adds lost+found where the tree has none.
@@ -41,8 +40,8 @@ export function scanTree(tree: FileTree, timestampSeconds: number): ScannedInode
   let nextNumber = inodeNumber.lostAndFound + 1;
 
   const add = (number: number, path: string, node: TreeNode, parent: number): ScannedInode => {
-    const directory = node.kind === "directory" ? { parent, entries: [] } : undefined;
-    const inode = { number, path, node, links: directory === undefined ? 0 : 1, directory };
+    const entries = node.kind === "directory" ? [] : undefined;
+    const inode = { number, path, node, links: entries === undefined ? 0 : 1, parent, entries };
     inodes.push(inode);
     return inode;
   };
@@ -57,12 +56,12 @@ export function scanTree(tree: FileTree, timestampSeconds: number): ScannedInode
     }
     while (!path.startsWith(ancestors.at(-1)?.prefix ?? "")) ancestors.pop();
     const parent = ancestors.at(-1)?.inode;
-    if (parent?.directory === undefined) throw new KelpieError("internal", "An entry came before its parent");
+    if (parent?.entries === undefined) throw new KelpieError("internal", "An entry came before its parent");
     const linked = node.kind === "file" ? files.get(node) : undefined;
     const number = path === lostAndFoundName ? inodeNumber.lostAndFound : nextNumber;
     const inode = linked ?? add(number, path, node, parent.number);
     if (inode.number === nextNumber) nextNumber += 1;
-    parent.directory.entries.push({ name: encodeName(path), inode: inode.number, kind: node.kind });
+    parent.entries.push({ name: checkedName(path), inode: inode.number, kind: node.kind });
     countLink(inode, parent);
     if (node.kind === "file") files.set(node, inode);
     if (node.kind === "directory") ancestors.push({ prefix: `${path}/`, inode });
@@ -98,25 +97,25 @@ function* withLostAndFound(
   }
 }
 
-function encodeName(path: string): Uint8Array {
+function checkedName(path: string): string {
   const name = baseName(path);
-  const bytes = encoder.encode(name);
+  const sizeBytes = Buffer.byteLength(name);
   // Two names with different halves of surrogate pairs would become the same bytes.
-  if (!name.isWellFormed() || bytes.length > maxNameBytes) {
+  if (!name.isWellFormed() || sizeBytes > maxNameBytes) {
     throw new KelpieError("invalid-input", "ext4 cannot hold this name", {
       expected: `at most ${maxNameBytes} bytes of well-formed Unicode`,
-      found: `${bytes.length} bytes`,
+      found: `${sizeBytes} bytes`,
       where: path,
     });
   }
-  return bytes;
+  return name;
 }
 
 /** A directory is linked by its own "." and by the ".." of each directory in it. */
 function countLink(inode: ScannedInode, parent: ScannedInode): void {
-  if (inode.directory !== undefined) parent.links += 1;
+  if (inode.entries !== undefined) parent.links += 1;
   inode.links += 1;
-  if (inode.directory === undefined && inode.links > maxLinks) {
+  if (inode.entries === undefined && inode.links > maxLinks) {
     throw new KelpieError("limit-exceeded", "A file has too many hard links for ext4", {
       expected: `at most ${maxLinks}`,
       where: inode.path,

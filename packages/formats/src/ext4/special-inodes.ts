@@ -1,44 +1,40 @@
 // The reserved inodes that the file system itself uses: the journal and the map of reserved descriptor blocks.
 
+import { bytesSource } from "../byte-source.ts";
 import { blockBytes, blocksPerGroup, inodeNumber } from "./constants.ts";
 import { type Geometry, hasSuperblock } from "./geometry.ts";
 import type { PlannedInode } from "./plan.ts";
 
 const pointersPerBlock = blockBytes / 4;
-const directPointers = 12;
 /** Where i_block keeps the block of the second level of indirection. */
 const doubleIndirectOffset = 13 * 4;
 
-/** As large as its pointers could make it: what resize2fs and the kernel expect of it. */
-const descriptorMapBytes = (directPointers + pointersPerBlock + pointersPerBlock ** 2) * blockBytes;
-
-const ownedByRoot = {
-  links: 1,
-  mode: 0o100600,
-  uid: 0,
-  gid: 0,
-  parent: 0,
-  xattrs: { kind: "none" },
-} as const;
+const node = { kind: "file", mode: 0o600, uid: 0, gid: 0, content: bytesSource(new Uint8Array(0)) } as const;
 
 /** The inode over the blocks that are reserved for descriptors of groups to come (feature resize_inode). */
-export function descriptorMapInode(timestampSeconds: number): PlannedInode {
-  const content = { kind: "descriptor-map", blocks: 1, sizeBytes: descriptorMapBytes } as const;
-  const path = "(the map of reserved descriptors)";
-  return { ...ownedByRoot, number: inodeNumber.resize, path, mtimeSeconds: timestampSeconds, content };
+export function descriptorMapInode(mtimeSeconds: number): PlannedInode {
+  return {
+    number: inodeNumber.resize,
+    path: "(the map of reserved descriptors)",
+    node: { ...node, mtimeSeconds },
+    links: 1,
+    parent: 0,
+    content: { kind: "descriptor-map" },
+    xattrs: { kind: "none" },
+  };
 }
 
-/** The inode of the journal. */
-export function journalInode({
-  journalBlocks,
-  timestampSeconds,
-}: {
-  readonly journalBlocks: number;
-  readonly timestampSeconds: number;
-}): PlannedInode {
-  const content = { kind: "journal", blocks: journalBlocks, sizeBytes: journalBlocks * blockBytes } as const;
-  const path = "(the journal)";
-  return { ...ownedByRoot, number: inodeNumber.journal, path, mtimeSeconds: timestampSeconds, content };
+/** The inode of a journal of `blocks` blocks. */
+export function journalInode(blocks: number, mtimeSeconds: number): PlannedInode {
+  return {
+    number: inodeNumber.journal,
+    path: "(the journal)",
+    node: { ...node, mtimeSeconds },
+    links: 1,
+    parent: 0,
+    content: { kind: "journal", blocks },
+    xattrs: { kind: "none" },
+  };
 }
 
 /** i_block of the map, whose one block of its own is `mapBlock`. */

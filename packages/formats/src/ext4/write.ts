@@ -6,13 +6,15 @@ import type { FileTree } from "../tree/file-tree.ts";
 import { BlockWriter } from "./block-writer.ts";
 import { inodeSeed } from "./checksum.ts";
 import { blockBytes } from "./constants.ts";
-import { ContentCursor, readAhead, type WantedContent } from "./content-reader.ts";
+import { ContentCursor } from "./content-cursor.ts";
 import { encodeDirectory } from "./directory.ts";
 import { encodeExtents, type Extent } from "./extents.ts";
 import { FixedParts } from "./fixed-parts.ts";
 import { encodeJournalSuperblock } from "./journal.ts";
 import type { Ext4Options } from "./options.ts";
-import { type Ext4Plan, type Placement, type PlannedInode, planExt4 } from "./plan.ts";
+import { inBlockOrder, type Placement, Placer } from "./placer.ts";
+import { type Ext4Plan, type PlannedInode, planExt4 } from "./plan.ts";
+import { readAhead, readInPieces, type WantedContent } from "./read-ahead.ts";
 import { encodeDescriptorMap } from "./special-inodes.ts";
 import { type Ext4Summary, summarize } from "./summary.ts";
 import { sealXattrBlock } from "./xattrs.ts";
@@ -41,10 +43,12 @@ interface Writing {
 async function writePlan(plan: Ext4Plan, sink: ByteSink, signal: AbortSignal | undefined): Promise<void> {
   const out = new BlockWriter(sink);
   const writing = { plan, out, fixed: new FixedParts(plan, out), signal };
+  const placer = Placer.over(plan.geometry, plan.inodes);
   const contents = readAhead(wantedContents(plan), signal);
   try {
-    for (const [inode, placement] of plan.placements) {
+    for (const inode of inBlockOrder(plan.inodes)) {
       throwIfCancelled(signal);
+      const placement = placer.place(inode);
       await writeContent(writing, inode, placement, contents);
       await writeExtras(writing, inode, placement);
     }
@@ -58,7 +62,7 @@ async function writePlan(plan: Ext4Plan, sink: ByteSink, signal: AbortSignal | u
 
 /** The contents that {@link writeContent} will ask for, in the same order. */
 function* wantedContents(plan: Ext4Plan): Generator<WantedContent> {
-  for (const { content, path } of plan.placements.keys())
+  for (const { content, path } of inBlockOrder(plan.inodes))
     if (content.kind === "data") yield { source: content.source, path };
 }
 
@@ -84,8 +88,12 @@ async function writeContent(
       return writeBlocks(writing, placement.extents, [encodeDescriptorMap(plan.geometry)]);
     case "data": {
       const { value: whole } = await contents.next();
-      const chunks = whole === undefined ? content.source.open(signal) : [whole];
-      return writeData(writing, placement.extents, new ContentCursor(chunks, content.sizeBytes, inode.path));
+      const chunks = whole === undefined ? readInPieces(content.source, signal) : [whole];
+      return writeData(
+        writing,
+        placement.extents,
+        new ContentCursor(chunks, content.source.sizeBytes, inode.path),
+      );
     }
     default:
       return content satisfies never;
