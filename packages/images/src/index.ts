@@ -1,8 +1,9 @@
 // An image: spec, plan, root file system, kernel, initrd, store, versions.
 
 export { type GuestBinaries, guestBinaries, type GuestBinariesOptions } from "./guest/guest-binaries.ts";
-export { type InitrdParts, initrdTree } from "./initrd/initrd.ts";
+export { type InitrdParts, initrdTree, writeInitrd } from "./initrd/initrd.ts";
 export type { GuestKernel, GuestModule, ModuleCondition, ModuleLine } from "./kernel/guest-kernel.ts";
+export { type KernelFiles, kernelFromFiles, readGuestKernel } from "./kernel/read-guest-kernel.ts";
 export {
   type ImageFileName,
   imageFileNames,

@@ -1,6 +1,16 @@
 // The initrd: kelpie-init, the modules and nothing else (docs/boot-contract.md).
 
-import { type ByteSource, FileTree, type NodeMetadata, textSource } from "@kelpie/formats";
+import {
+  type ByteSink,
+  type ByteSource,
+  FileTree,
+  gzip,
+  MemorySink,
+  bytesSource,
+  type NodeMetadata,
+  textSource,
+  writeCpio,
+} from "@kelpie/formats";
 import type { GuestKernel, ModuleLine } from "../kernel/guest-kernel.ts";
 
 /** What goes into an initrd. */
@@ -30,6 +40,15 @@ export function initrdTree({ init, kernel, mtimeSeconds }: InitrdParts): FileTre
     content: textSource(list(kernel.modules)),
   });
   return tree;
+}
+
+/**
+ * Writes the initrd: a cpio archive, compressed by gzip, which every kernel reads. The same parts give the same bytes.
+ */
+export async function writeInitrd(parts: InitrdParts, sink: ByteSink): Promise<void> {
+  const archive = new MemorySink();
+  await writeCpio(initrdTree(parts).entries(), archive);
+  for await (const chunk of gzip(bytesSource(archive.toBytes()).open())) await sink.write(chunk);
 }
 
 /** The text of `/etc/kelpie/modules`. */

@@ -3,8 +3,8 @@
 import type { ByteSource } from "@kelpie/formats";
 import type { Architecture } from "@kelpie/platform";
 
-/** When a module is loaded (docs/boot-contract.md): always, or where a virtio device with this id is present. */
-export type ModuleCondition = "always" | `virtio:${string}`;
+/** When a module is loaded (docs/boot-contract.md): in every boot, where a virtio device of this id is, or after the boot. */
+export type ModuleCondition = "always" | "later" | `virtio:${string}`;
 
 /** A module that the initrd carries. */
 export interface GuestModule {
@@ -26,11 +26,13 @@ export interface GuestKernel {
   readonly architecture: Architecture;
   /** As `uname -r` says it: "6.1.0-56-cloud-amd64". */
   readonly release: string;
-  /** What QEMU boots: an x86 bzImage, or a raw arm64 Image whatever it was wrapped in. */
+  /** What a VMM boots: an x86 bzImage, a raw arm64 Image, or an ELF vmlinux, whatever it was wrapped in. */
   readonly image: ByteSource;
-  readonly format: "bzImage" | "Image";
+  readonly format: "bzImage" | "Image" | "vmlinux";
   /** In the order of loading: every dependency above what needs it. */
   readonly modules: readonly ModuleLine[];
-  /** Names of wanted modules that are part of the kernel image. */
+  /** Names of wanted modules that are part of the kernel image, in the order in which they are wanted. */
   readonly builtIn: readonly string[];
+  /** Names of wanted modules that this kernel does not have; none without which a VM cannot run. */
+  readonly absent: readonly string[];
 }
