@@ -7,7 +7,7 @@ import type { ShellWord } from "./shell.ts";
 const readers = new Set(
   `: [ [[ true false test set unset export local readonly shift return exit break continue read trap umask cd
   echo printf type command hash wait getopts basename dirname readlink realpath stat ls wc head tail cut tr sort uniq
-  cat cmp diff grep egrep fgrep id whoami uname date getent which md5sum sha256sum mktemp sleep pidof seq expr
+  cat cmp diff grep egrep fgrep id whoami uname date getent which md5sum sha256sum sha512sum mktemp sleep pidof seq expr
   getcap lsb_release ischroot telinit`.split(/\s+/),
 );
 
@@ -15,7 +15,7 @@ const readers = new Set(
 const helpers = new Set(
   `dpkg dpkg-query dpkg-trigger dpkg-maintscript-helper dpkg-realpath deb-systemd-helper deb-systemd-invoke systemctl
   systemd systemd-tmpfiles invoke-rc.d update-rc.d rc-service rc-update busctl update-menus update-binfmts py3compile
-  py3clean restorecon nscd apk db_version db_capb db_get db_set db_fset db_reset db_subst db_input db_go db_stop
+  pypy3compile py3clean update-initramfs update-mime update-grub install-info apt-config restorecon nscd apk db_version db_capb db_get db_set db_fset db_reset db_subst db_input db_go db_stop
   db_metaget db_title db_unregister ldconfig`.split(/\s+/),
 );
 
@@ -23,6 +23,8 @@ const helpers = new Set(
 export function harmlessCommands(name: string, words: readonly ShellWord[]): boolean {
   const has = (pattern: RegExp): boolean => words.slice(1).some(({ text }) => pattern.test(text));
   if (name === "sed") return !has(/^(-[a-zA-Z]*i|--in-place)/);
+  // Start scripts are for another init.
+  if (name === "chmod") return words.length === 3 && words[2]?.text.startsWith("/etc/init.d/") === true;
   if (name === "find") return !has(/^-(exec|execdir|ok|delete|fprint)/);
   // A sourced file could hold anything; debconf's own library only asks questions.
   if (name === ".") return words[1]?.text === "/usr/share/debconf/confmodule";
@@ -47,8 +49,9 @@ export function nativeEffects(name: string, args: readonly string[]): readonly E
   }
 }
 
-function alternative(args: readonly string[]): readonly Effect[] | undefined {
-  if (args[0] === "--auto" || args[0] === "--remove") return [];
+function alternative(words: readonly string[]): readonly Effect[] | undefined {
+  const args = words.filter((word) => word !== "--quiet");
+  if (["--auto", "--remove", "--remove-all"].includes(args[0] ?? "")) return [];
   const [install, link, name, path, priority, ...rest] = args;
   if (install !== "--install" || link === undefined || name === undefined || path === undefined)
     return undefined;

@@ -6,8 +6,67 @@ import type { KnownPackage } from "./recognise.ts";
 const rootDirectories = (mode: string, ...paths: string[]): Effect[] =>
   paths.map((path) => ({ do: "directory", path, mode }));
 
+/** Packages whose scripts leave nothing on a first installation, beside what their commands say by themselves. */
+const nothing = (...runs: string[]): KnownPackage => ({ runs, effects: [] });
+
+/** The names by which xz-utils stands in for lzma's tools. */
+const lzma: Effect = {
+  do: "alternative",
+  link: "/usr/bin/lzma",
+  name: "lzma",
+  path: "/usr/bin/xz",
+  priority: 20,
+  slaves: [
+    "unlzma:unxz",
+    ...["cat", "more", "less", "diff", "cmp", "grep", "egrep", "fgrep"].map((tool) => `lz${tool}:xz${tool}`),
+  ].map((pair) => {
+    const [name = "", path = ""] = pair.split(":");
+    return { link: `/usr/bin/${name}`, name, path: `/usr/bin/${path}` };
+  }),
+};
+
 /** By package name. Debian 12's; a script that begins to run other commands is unknown again. */
 export const knownDebianPackages: ReadonlyMap<string, KnownPackage> = new Map<string, KnownPackage>([
+  // Repairs of older versions' files.
+  ["adduser", nothing("mv")],
+  ["apt", nothing("rm")],
+  ["e2fsprogs", nothing("rm")],
+  ["gawk", nothing("rm")],
+  ["gcc", nothing("rm")],
+  ["init-system-helpers", nothing("dpkg-divert", "ln", "rm")],
+  ["pkg-config", nothing("rm")],
+  // apt reads the keys where they are.
+  ["debian-archive-keyring", nothing("apt-key", "eval")],
+  // Without setcap at build time, ping is setuid, as the script itself falls back to.
+  [
+    "iputils-ping",
+    {
+      runs: ["chmod", "dpkg-divert", "setcap"],
+      effects: [{ do: "chmod", path: "/bin/ping", mode: "4755" }],
+    },
+  ],
+  [
+    "libc-bin",
+    {
+      runs: ["cp"],
+      effects: [{ do: "copy", from: "/usr/share/libc-bin/nsswitch.conf", to: "/etc/nsswitch.conf" }],
+    },
+  ],
+  [
+    "openssh-client",
+    {
+      runs: ["chgrp", "chmod", "dpkg-statoverride", "groupmod"],
+      effects: [{ do: "chmod", path: "/usr/bin/ssh-agent", group: "_ssh", mode: "2755" }],
+    },
+  ],
+  [
+    "sudo",
+    {
+      runs: ["chmod", "chown", "mv", "rm"],
+      effects: [{ do: "chmod", path: "/etc/sudoers", owner: "root", group: "root", mode: "0440" }],
+    },
+  ],
+  ["xz-utils", { runs: ["update-alternatives"], effects: [lzma] }],
   [
     "base-files",
     {
@@ -70,7 +129,7 @@ export const knownDebianPackages: ReadonlyMap<string, KnownPackage> = new Map<st
     },
   ],
   // For a /usr/bin apart from /bin.
-  ["coreutils", { runs: ["ln"], effects: [] }],
+  ["coreutils", nothing("ln")],
   [
     "dash",
     {
@@ -89,13 +148,13 @@ export const knownDebianPackages: ReadonlyMap<string, KnownPackage> = new Map<st
     },
   ],
   // Repairs of older databases.
-  ["dpkg", { runs: [".", "mv", "setup_colors", "warning", "error"], effects: [] }],
+  ["dpkg", nothing(".", "error", "mv", "setup_colors", "warning")],
   // Repairs of older versions.
-  ["git", { runs: ["ln", "mkdir", "rm"], effects: [] }],
+  ["git", nothing("ln", "mkdir", "rm")],
   // The capability is for `ip vrf exec` by ordinary users, and off by default.
-  ["iproute2", { runs: ["setcap"], effects: [] }],
+  ["iproute2", nothing("setcap")],
   // Questions and restarts of upgrades; the loader's directory.
-  ["libc6", { runs: ["ln", "mkdir", "perl", "rm", "touch"], effects: [] }],
+  ["libc6", nothing("ln", "mkdir", "perl", "rm", "touch")],
   [
     "login",
     {
@@ -124,7 +183,7 @@ export const knownDebianPackages: ReadonlyMap<string, KnownPackage> = new Map<st
   // Every image has shadow passwords.
   ["passwd", { runs: ["groupadd", "shadowconfig"], effects: [{ do: "group", name: "shadow", gid: 42 }] }],
   // Its alternatives are of files that it no longer ships.
-  ["procps", { runs: ["chmod", "mv", "rm", "update-alternatives"], effects: [] }],
+  ["procps", nothing("mv", "rm", "update-alternatives")],
   // Hooks that byte-compile modules, which Python does itself when they are used.
   [
     "python3",
@@ -140,7 +199,7 @@ export const knownDebianPackages: ReadonlyMap<string, KnownPackage> = new Map<st
       ],
     },
   ],
-  ["python3.11", { runs: ["/usr/bin/python3.11", "python3.11"], effects: [] }],
+  ["python3.11", nothing("python3.11")],
   [
     "python3.11-minimal",
     {

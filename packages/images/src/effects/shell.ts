@@ -95,7 +95,7 @@ class Reader {
       this.#blank();
       const next = this.#text[this.#at];
       if (next === undefined || next === end || "\n;&|()".includes(next)) break;
-      if (this.#redirection(writes)) continue;
+      if (this.#redirection(writes, end)) continue;
       const start = this.#at;
       const word = this.#word(end);
       const raw = this.#text.slice(start, this.#at);
@@ -166,13 +166,13 @@ class Reader {
   }
 
   /** Reads a redirection, if one stands here. */
-  #redirection(writes: ShellWord[]): boolean {
+  #redirection(writes: ShellWord[], end: string): boolean {
     const match = /^\d*(<<-?|<>|>>|>\||[<>]&|<|>)/.exec(this.#text.slice(this.#at, this.#at + 16));
     const operator = match?.[1];
     if (match === null || operator === undefined) return false;
     this.#at += match[0].length;
     this.#blank();
-    const target = this.#word("");
+    const target = this.#word(end);
     if (operator.startsWith("<<")) this.#pending.push({ end: target.text, tabs: operator === "<<-" });
     else if (operator.startsWith(">") && operator !== ">&") writes.push(target);
     return true;
