@@ -46,6 +46,9 @@ export class Propagation {
       state.depth = Math.max(state.depth, own.depth);
     }
     for (const triggered of name.triggered) this.discover(triggered);
+    for (const { candidate } of name.offers) {
+      for (const triggered of candidate.name.triggered) this.discover(triggered);
+    }
   }
 
   /** Demands `on`, for `by` or for the world with the tags that its line allows. */

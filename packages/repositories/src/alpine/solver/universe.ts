@@ -86,10 +86,10 @@ export function createUniverse(indexes: readonly (readonly ApkRecord[])[]): Univ
       }
       const candidate = createCandidate(candidates.size, record, repository, nameOf);
       candidates.set(record.checksum, candidate);
-      for (const offer of candidate.offers) nameOf(offer.name.text).offers.push(offer);
+      for (const offer of candidate.offers) nameList[offer.name.id]?.offers.push(offer);
     }
   }
-  for (const name of nameList) connect(name, nameOf);
+  for (const name of nameList) connect(name, nameList);
   return { candidates: [...candidates.values()], names: nameList, name: nameOf };
 }
 
@@ -118,16 +118,15 @@ function createCandidate(
 }
 
 /** Enters `name` at the names that its packages ask for, and ranks it. */
-function connect(name: GrowingName, nameOf: (text: string) => GrowingName): void {
-  const wanted = new Set<GrowingName>();
-  const conditions = new Set<GrowingName>();
+function connect(name: GrowingName, names: readonly GrowingName[]): void {
+  const enter = (list: Name[] | undefined): void => {
+    if (list !== undefined && list.at(-1) !== name) list.push(name);
+  };
   let foreign = 0;
   for (const { candidate } of name.offers) {
     if (candidate.name !== name) foreign += 1;
-    for (const { name: other } of candidate.depends) wanted.add(nameOf(other.text));
-    for (const { name: other } of candidate.installIf) conditions.add(nameOf(other.text));
+    for (const { name: other } of candidate.depends) enter(names[other.id]?.dependents);
+    for (const { name: other } of candidate.installIf) enter(names[other.id]?.triggered);
   }
-  for (const other of wanted) other.dependents.push(name);
-  for (const other of conditions) other.triggered.push(name);
   name.rank = foreign === 0 ? 0 : foreign === name.offers.length ? 2 : 1;
 }
