@@ -11,7 +11,7 @@ import { identifyKernel, type KernelPayload } from "./identify.ts";
 export const maxKernelBytes = 256 * 1024 * 1024;
 
 const maxWrappings = 4;
-/** The kernel's build puts the decompressed size behind every payload but gzip's, which ends with it anyway. */
+/** The kernel's build puts the decompressed size behind a bzImage's payload, except gzip's, which ends with it anyway. */
 const appendedSizeBytes = 4;
 
 /**
@@ -28,9 +28,11 @@ export async function unwrapKernel(bytes: Uint8Array, where = "a kernel image"):
       case "arm64-image":
       case "elf":
         return inner;
-      case "zboot":
-        inner = await payloadContent(inner, image.payload, where);
+      case "zboot": {
+        const { offset, sizeBytes, compression } = image.payload;
+        inner = await content(inner.subarray(offset, offset + sizeBytes), compression, where);
         break;
+      }
       case "compressed":
         inner = await content(inner, image.compression, where);
         break;
@@ -54,7 +56,7 @@ export async function extractVmlinux(bytes: Uint8Array, where = "a kernel image"
   if (image.kind !== "bzimage") {
     throw new KelpieError("unsupported", "Only a bzImage has a vmlinux inside", { found: image.kind, where });
   }
-  const vmlinux = await payloadContent(bytes, image.payload, where);
+  const vmlinux = await bzImagePayload(bytes, image.payload, where);
   const inner = identifyKernel(vmlinux, where);
   if (inner.kind !== "elf") {
     throw new KelpieError("malformed", "A bzImage has something else inside", {
@@ -66,7 +68,7 @@ export async function extractVmlinux(bytes: Uint8Array, where = "a kernel image"
   return vmlinux;
 }
 
-async function payloadContent(
+async function bzImagePayload(
   bytes: Uint8Array,
   { offset, sizeBytes, compression }: KernelPayload,
   where: string,

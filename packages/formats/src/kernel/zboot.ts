@@ -15,8 +15,9 @@ const machines: ReadonlyMap<number, Architecture> = new Map([
 const formatOfName: ReadonlyMap<string, CompressionFormat> = new Map([
   ["gzip", "gzip"],
   ["zstd", "zstd"],
+  ["zstd22", "zstd"],
   ["xzkern", "xz"],
-  ["xz", "xz"],
+  ["lz4", "lz4-legacy"],
 ]);
 const maxNameBytes = 32;
 

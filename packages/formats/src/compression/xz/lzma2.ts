@@ -6,8 +6,10 @@ import { LzmaDecoder } from "./lzma-decoder.ts";
 import { malformedXz } from "./malformed-xz.ts";
 
 const maxChunkOutputBytes = 1 << 21;
-const minSpareBytes = 1 << 22;
 const maxSpareBytes = 1 << 24;
+const firstHistoryBytes = 1 << 16;
+/** LZMA looks at the low four bits of a position: a move keeps them. */
+const positionAlignment = 16;
 
 const what = "An LZMA2 chunk";
 
@@ -17,8 +19,7 @@ export async function* lzma2(
   dictionaryBytes: number,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
   const decoder = new LzmaDecoder();
-  const spare = Math.min(Math.max(dictionaryBytes, minSpareBytes), maxSpareBytes);
-  const history = new History(dictionaryBytes, spare);
+  const history = new History(dictionaryBytes);
   let needsDictionaryReset = true;
   let needsProperties = true;
 
@@ -65,15 +66,22 @@ export async function* lzma2(
   }
 }
 
-/** The output so far, as far back as a match may reach. */
+/** The output so far, as far back as a match may reach. It grows as it is needed: most streams are far below their bound. */
 class History {
-  readonly bytes: Uint8Array<ArrayBuffer>;
+  #bytes = new Uint8Array(firstHistoryBytes);
   readonly #dictionaryBytes: number;
+  readonly #maxBytes: number;
   #end = 0;
 
-  constructor(dictionaryBytes: number, spareBytes: number) {
+  constructor(dictionaryBytes: number) {
     this.#dictionaryBytes = dictionaryBytes;
-    this.bytes = new Uint8Array(roundUp(dictionaryBytes) + Math.max(spareBytes, maxChunkOutputBytes) + 16);
+    const spareBytes = Math.min(Math.max(dictionaryBytes, maxChunkOutputBytes), maxSpareBytes);
+    this.#maxBytes = dictionaryBytes + spareBytes + positionAlignment;
+  }
+
+  /** Replaced by `makeRoom`. */
+  get bytes(): Uint8Array<ArrayBuffer> {
+    return this.#bytes;
   }
 
   get end(): number {
@@ -84,20 +92,21 @@ class History {
     this.#end = 0;
   }
 
-  /** Makes room for `sizeBytes` more and returns where they go; what lies further back than the dictionary is dropped. */
+  /** Makes room for `sizeBytes` more and returns where they go; what lies further back than the dictionary may be dropped. */
   makeRoom(sizeBytes: number): number {
-    if (this.#end + sizeBytes > this.bytes.length) {
-      // LZMA looks at the low four bits of a position, so the move keeps them.
-      const dropped = (this.#end - this.#dictionaryBytes) & ~15;
-      this.bytes.copyWithin(0, dropped, this.#end);
+    if (this.#end + sizeBytes > this.#maxBytes) {
+      const dropped = (this.#end - this.#dictionaryBytes) & -positionAlignment;
+      this.#bytes.copyWithin(0, dropped, this.#end);
       this.#end -= dropped;
+    }
+    const needed = this.#end + sizeBytes;
+    if (needed > this.#bytes.length) {
+      const grown = new Uint8Array(Math.min(this.#maxBytes, Math.max(needed, 2 * this.#bytes.length)));
+      grown.set(this.#bytes.subarray(0, this.#end));
+      this.#bytes = grown;
     }
     const start = this.#end;
     this.#end += sizeBytes;
     return start;
   }
-}
-
-function roundUp(sizeBytes: number): number {
-  return Math.ceil(sizeBytes / 16) * 16;
 }
