@@ -216,9 +216,8 @@ class Transfer {
       this.#receivedBytes += chunk.length;
       onProgress?.(this.#receivedBytes, total);
     }
-    const wanted = sizeBytes ?? total;
-    if (wanted !== undefined && this.#receivedBytes < wanted) {
-      const details = { expected: `${wanted} bytes`, found: `${this.#receivedBytes} bytes`, where: url };
+    if (total !== undefined && this.#receivedBytes < total) {
+      const details = { expected: `${total} bytes`, found: `${this.#receivedBytes} bytes`, where: url };
       const error = new KelpieError("unreachable", "The connection ended before the file did", details);
       return { kind: "again", error };
     }

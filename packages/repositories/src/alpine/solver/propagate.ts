@@ -73,7 +73,7 @@ export class Propagation {
   exclude(candidate: Candidate, exclusion: Exclusion): void {
     this.states.of(candidate).exclusion ??= exclusion;
     for (const { name } of candidate.offers) this.#recheckDependents(name);
-    this.recheckTriggered(candidate.name);
+    for (const { name } of candidate.offers) this.recheckTriggered(name);
   }
 
   /** Has the packages that depend on `name`, or are triggered by it, looked at again now that it is decided. */
