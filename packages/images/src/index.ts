@@ -1,5 +1,9 @@
 // An image: spec, plan, root file system, kernel, initrd, store, versions.
 
+export { buildImage, type BuildOptions, type BuiltImage, planImage } from "./build/build-image.ts";
+export { type BuildPhase, buildPhases, type BuildProgress } from "./build/progress.ts";
+export { type BuildServices, realServices } from "./build/services.ts";
+export { type Effect, effectSchema } from "./effects/effect.ts";
 export { type GuestBinaries, guestBinaries, type GuestBinariesOptions } from "./guest/guest-binaries.ts";
 export { type InitrdParts, initrdTree, writeInitrd } from "./initrd/initrd.ts";
 export type { GuestKernel, GuestModule, ModuleCondition, ModuleLine } from "./kernel/guest-kernel.ts";
@@ -11,6 +15,10 @@ export {
   parseImageMetadata,
   serializeImageMetadata,
 } from "./metadata/image-metadata.ts";
+export { type ImagePlan, type KernelPlan, planSha256, planText } from "./plan/image-plan.ts";
+export type { ImageSpec, KernelSource } from "./spec/image-spec.ts";
+export { specJsonSchema } from "./spec/json-schema.ts";
+export { loadSpec, type SpecOverrides } from "./spec/load-spec.ts";
 export type { BrokenImage } from "./store/cache-index.ts";
 export { imageFile, ImageStore, type StoredImage, type StoreListing } from "./store/image-store.ts";
 export { imageDirectoryName, parseImageDirectoryName } from "./store/layout.ts";
