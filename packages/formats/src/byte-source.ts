@@ -9,6 +9,14 @@ export interface ByteSource {
   readonly bytes?: Uint8Array;
   /** Fills `into` with the content from byte `position` on: saves many small files a stream each. */
   readInto?(into: Uint8Array, position: number): Promise<void>;
+  /** Where anything but zeros may stand, ascending and apart; absent means everywhere. The rest can become holes. */
+  readonly dataRanges?: readonly ByteRange[];
+}
+
+/** The bytes from `start` up to, and without, `end`. */
+export interface ByteRange {
+  readonly start: number;
+  readonly end: number;
 }
 
 /** A source over bytes in memory. */

@@ -3,11 +3,11 @@
 import type { ByteSink } from "../byte-sink.ts";
 import { KelpieError } from "@kelpie/platform";
 import { blockBytes } from "./constants.ts";
+import { isZero } from "./zeros.ts";
 
 const bufferBytes = 1024 * 1024;
 /** A shorter run of zeros costs less to write than to leave out. */
 const minHoleBytes = 64 * 1024;
-const zeros = new Uint8Array(minHoleBytes);
 
 /** Takes bytes in order. One buffer is filled while the other is being written. */
 export class BlockWriter {
@@ -95,10 +95,7 @@ async function writeWithHoles(sink: ByteSink, bytes: Uint8Array): Promise<void> 
 /** Where the zeros from `start` on end, in steps of the smallest hole. */
 function holeEnd(bytes: Uint8Array, start: number): number {
   let end = start;
-  while (
-    end + minHoleBytes <= bytes.length &&
-    Buffer.compare(bytes.subarray(end, end + minHoleBytes), zeros) === 0
-  )
+  while (end + minHoleBytes <= bytes.length && isZero(bytes.subarray(end, end + minHoleBytes)))
     end += minHoleBytes;
   return end;
 }

@@ -2,16 +2,24 @@
 
 import { KelpieError } from "@kelpie/platform";
 import type { BlockWriter } from "./block-writer.ts";
+import { isZero } from "./zeros.ts";
 
 /** Content that is read once, forward, and must have the size that was declared. */
 export class ContentCursor {
   readonly #chunks: AsyncIterator<Uint8Array> | Iterator<Uint8Array>;
   readonly #sizeBytes: number;
   readonly #path: string;
+  readonly #signal: AbortSignal | undefined;
   #chunk: Uint8Array = new Uint8Array(0);
   #position = 0;
 
-  constructor(chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, sizeBytes: number, path: string) {
+  constructor(
+    chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+    sizeBytes: number,
+    path: string,
+    signal: AbortSignal | undefined,
+  ) {
+    this.#signal = signal;
     this.#chunks =
       Symbol.asyncIterator in chunks ? chunks[Symbol.asyncIterator]() : chunks[Symbol.iterator]();
     this.#sizeBytes = sizeBytes;
@@ -24,6 +32,22 @@ export class ContentCursor {
     while (this.#position < stop) {
       const part = await this.#take(stop - this.#position);
       await out.write(part);
+    }
+  }
+
+  /** Passes over what must be zeros, up to byte `end`. */
+  async skipHole(end: number): Promise<void> {
+    const stop = Math.min(end, this.#sizeBytes);
+    while (this.#position < stop) {
+      const at = this.#position;
+      const part = await this.#take(stop - at);
+      if (!isZero(part)) {
+        throw new KelpieError("malformed", "A sparse file has data outside its data ranges", {
+          expected: "zeros",
+          found: `data between byte ${at} and ${at + part.length}`,
+          where: this.#path,
+        });
+      }
     }
   }
 
@@ -42,6 +66,7 @@ export class ContentCursor {
   }
 
   async #take(maxBytes: number): Promise<Uint8Array> {
+    throwIfCancelled(this.#signal);
     while (this.#chunk.length === 0) {
       const next = await this.#chunks.next();
       if (next.done === true) throw wrongSize(this.#path, this.#sizeBytes, `${this.#position}`);
@@ -60,5 +85,12 @@ export function wrongSize(path: string, declared: number, found: string): Kelpie
     expected: `${declared} bytes`,
     found,
     where: path,
+  });
+}
+
+export function throwIfCancelled(signal: AbortSignal | undefined): void {
+  if (signal?.aborted !== true) return;
+  throw new KelpieError("cancelled", "The writing of an ext4 file system was cancelled", {
+    cause: signal.reason,
   });
 }

@@ -48,10 +48,8 @@ export function runsOf(content: Content): readonly BlockRun[] {
       return [];
     case "directory":
       return [{ start: 0, count: content.layout.blocks }];
-    case "data": {
-      const count = Math.ceil(content.source.sizeBytes / blockBytes);
-      return count === 0 ? [] : [{ start: 0, count }];
-    }
+    case "data":
+      return dataRuns(content.source);
     case "journal":
       return [{ start: 0, count: content.blocks }];
     case "descriptor-map":
@@ -63,6 +61,20 @@ export function runsOf(content: Content): readonly BlockRun[] {
 
 /** As mke2fs makes it: room for e2fsck to put names without having to allocate. */
 const lostAndFoundBlocks = 4;
+function dataRuns({ sizeBytes, dataRanges }: ByteSource): readonly BlockRun[] {
+  const all = Math.ceil(sizeBytes / blockBytes);
+  if (dataRanges === undefined) return all === 0 ? [] : [{ start: 0, count: all }];
+  const runs: { start: number; count: number }[] = [];
+  for (const range of dataRanges) {
+    const start = Math.floor(range.start / blockBytes);
+    const end = Math.ceil(range.end / blockBytes);
+    const last = runs.at(-1);
+    if (last !== undefined && start <= last.start + last.count) last.count = end - last.start;
+    else runs.push({ start, count: end - start });
+  }
+  return runs;
+}
+
 /** As large as its pointers, 12 direct and two levels of indirect ones, could make it: what resize2fs expects. */
 const descriptorMapBytes = (12 + blockBytes / 4 + (blockBytes / 4) ** 2) * blockBytes;
 const noBlock = new Uint8Array(0);
@@ -104,7 +116,28 @@ function fileContent(source: ByteSource, path: string): Content {
       where: path,
     });
   }
+  checkRanges(source, path);
   return { kind: "data", source };
+}
+
+function checkRanges({ sizeBytes, dataRanges = [] }: ByteSource, path: string): void {
+  let previous = 0;
+  for (const { start, end } of dataRanges) {
+    if (
+      !Number.isSafeInteger(start) ||
+      !Number.isSafeInteger(end) ||
+      start < previous ||
+      end <= start ||
+      end > sizeBytes
+    ) {
+      throw new KelpieError("malformed", "The data ranges of a sparse file are not well-formed", {
+        expected: `ascending ranges within ${sizeBytes} bytes`,
+        found: `${start} to ${end} after ${previous}`,
+        where: path,
+      });
+    }
+    previous = end;
+  }
 }
 
 function symlinkContent(target: string, path: string): Content {

@@ -6,7 +6,7 @@ import type { FileTree } from "../tree/file-tree.ts";
 import { BlockWriter } from "./block-writer.ts";
 import { inodeSeed } from "./checksum.ts";
 import { blockBytes } from "./constants.ts";
-import { ContentCursor } from "./content-cursor.ts";
+import { ContentCursor, throwIfCancelled } from "./content-cursor.ts";
 import { encodeDirectory } from "./directory.ts";
 import { encodeExtents, type Extent } from "./extents.ts";
 import { FixedParts } from "./fixed-parts.ts";
@@ -92,7 +92,7 @@ async function writeContent(
       return writeData(
         writing,
         placement.extents,
-        new ContentCursor(chunks, content.source.sizeBytes, inode.path),
+        new ContentCursor(chunks, content.source.sizeBytes, inode.path, signal),
       );
     }
     default:
@@ -103,11 +103,12 @@ async function writeContent(
 async function writeData(writing: Writing, extents: readonly Extent[], cursor: ContentCursor): Promise<void> {
   try {
     for (const { logical, physical, count } of extents) {
-      throwIfCancelled(writing.signal);
       await seek(writing, physical);
+      await cursor.skipHole(logical * blockBytes);
       await cursor.copyTo(writing.out, (logical + count) * blockBytes);
       await writing.out.pad();
     }
+    await cursor.skipHole(Infinity);
     await cursor.expectEnd();
   } finally {
     await cursor.close();
@@ -153,11 +154,4 @@ async function writeBlocks(
 async function seek({ fixed, out }: Writing, block: number): Promise<void> {
   await fixed.writeBefore(block);
   await out.zerosTo(block * blockBytes);
-}
-
-function throwIfCancelled(signal: AbortSignal | undefined): void {
-  if (signal?.aborted === true)
-    throw new KelpieError("cancelled", "The writing of an ext4 file system was cancelled", {
-      cause: signal.reason,
-    });
 }
