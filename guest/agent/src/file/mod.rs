@@ -1,0 +1,15 @@
+//! Files of the guest.
+
+/// Whether the kernel confines a path's resolution to a directory (Linux 5.6).
+#[must_use]
+pub fn has_openat2() -> bool {
+    use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
+    rustix::fs::openat2(
+        CWD,
+        c"/",
+        OFlags::PATH | OFlags::CLOEXEC,
+        Mode::empty(),
+        ResolveFlags::NO_MAGICLINKS,
+    )
+    .is_ok()
+}

@@ -1,0 +1,202 @@
+//! A cgroup (v2) for every process, so that limits, a kill and the truth about memory reach all its descendants.
+
+use crate::api::Limits;
+use crate::process::lock;
+use rustix::fs::{Mode, OFlags};
+use std::fs;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+/// The controllers that limits need.
+const CONTROLLERS: [&str; 3] = ["memory", "pids", "cpu"];
+/// The period that CPU time is shared out in.
+const CPU_PERIOD_US: u64 = 100_000;
+
+/// The agent's part of the cgroup tree.
+#[derive(Default)]
+pub struct Cgroups {
+    base: Option<PathBuf>,
+    limits: bool,
+    /// Cgroups of ended processes that still have descendants in them.
+    busy: Mutex<Vec<PathBuf>>,
+}
+
+/// One process's cgroup; given back with `Cgroups::release`.
+#[derive(Debug)]
+pub struct Cgroup {
+    path: PathBuf,
+}
+
+impl Cgroups {
+    /// Makes `name` below the agent's own cgroup, and ends what an earlier agent has left in it. Without cgroup v2, or
+    /// the right to change it, there are no cgroups.
+    #[must_use]
+    pub fn open(name: &str) -> Self {
+        let Some(parent) = own_cgroup() else {
+            return Self::default();
+        };
+        let base = parent.join(name);
+        let _ = fs::create_dir(&base);
+        for leftover in subdirectories(&base) {
+            let _ = fs::write(leftover.join("cgroup.kill"), "1");
+            let _ = fs::remove_dir(leftover);
+        }
+        let usable = fs::write(base.join("cgroup.max.descendants"), "max").is_ok();
+        let mut limits = usable;
+        for controller in CONTROLLERS {
+            let enable = format!("+{controller}");
+            let _ = fs::write(parent.join("cgroup.subtree_control"), &enable);
+            limits &= fs::write(base.join("cgroup.subtree_control"), &enable).is_ok();
+        }
+        Self {
+            base: usable.then_some(base),
+            limits,
+            busy: Mutex::default(),
+        }
+    }
+
+    /// Whether limits can be set.
+    #[must_use]
+    pub fn has_limits(&self) -> bool {
+        self.limits
+    }
+
+    /// Whether there are cgroups at all.
+    #[must_use]
+    pub fn is_present(&self) -> bool {
+        self.base.is_some()
+    }
+
+    /// A fresh cgroup with these limits; none where there are no cgroups.
+    ///
+    /// # Errors
+    /// The kernel's; EOPNOTSUPP when limits are wanted where none can be set.
+    pub fn create(&self, id: &str, limits: Option<&Limits>) -> io::Result<Option<Cgroup>> {
+        let wanted = limits.is_some_and(|limits| *limits != Limits::default());
+        if wanted && !self.limits {
+            return Err(rustix::io::Errno::OPNOTSUPP.into());
+        }
+        let Some(base) = &self.base else {
+            return Ok(None);
+        };
+        self.sweep();
+        let cgroup = Cgroup {
+            path: base.join(id),
+        };
+        fs::create_dir(&cgroup.path)?;
+        match limits.filter(|_| wanted).map(|limits| cgroup.limit(limits)) {
+            Some(Err(error)) => {
+                self.release(cgroup);
+                Err(error)
+            }
+            _ => Ok(Some(cgroup)),
+        }
+    }
+
+    /// Removes a cgroup; one with processes in it is removed later.
+    pub fn release(&self, cgroup: Cgroup) {
+        if fs::remove_dir(&cgroup.path).is_err() {
+            lock(&self.busy).push(cgroup.path);
+        }
+    }
+
+    /// Freezes or thaws all processes; false where there are no cgroups.
+    #[must_use]
+    pub fn set_frozen(&self, frozen: bool) -> bool {
+        let value = if frozen { "1" } else { "0" };
+        self.base
+            .as_ref()
+            .is_some_and(|base| fs::write(base.join("cgroup.freeze"), value).is_ok())
+    }
+
+    fn sweep(&self) {
+        lock(&self.busy).retain(|path| fs::remove_dir(path).is_err() && path.exists());
+    }
+}
+
+impl Drop for Cgroups {
+    fn drop(&mut self) {
+        self.sweep();
+        if let Some(base) = &self.base {
+            let _ = fs::remove_dir(base);
+        }
+    }
+}
+
+impl Cgroup {
+    /// Its directory, for a process to start in.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn directory(&self) -> io::Result<OwnedFd> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        Ok(rustix::fs::open(&self.path, flags, Mode::empty())?)
+    }
+
+    /// Kills everything in it.
+    ///
+    /// # Errors
+    /// The kernel's; ENOENT before Linux 5.14.
+    pub fn kill(&self) -> io::Result<()> {
+        fs::write(self.path.join("cgroup.kill"), "1")
+    }
+
+    /// How many of its processes the kernel has killed for want of memory.
+    #[must_use]
+    pub fn oom_kills(&self) -> u64 {
+        let events = fs::read_to_string(self.path.join("memory.events")).unwrap_or_default();
+        crate::procfs::field(&events, "oom_kill").unwrap_or(0)
+    }
+
+    /// The most memory it has had; 0 where the kernel does not say (before Linux 5.19).
+    #[must_use]
+    pub fn peak_bytes(&self) -> u64 {
+        let peak = fs::read_to_string(self.path.join("memory.peak")).unwrap_or_default();
+        peak.trim().parse().unwrap_or(0)
+    }
+
+    fn limit(&self, limits: &Limits) -> io::Result<()> {
+        let write = |file: &str, value: String| fs::write(self.path.join(file), value);
+        if limits.memory_max_bytes > 0 {
+            write("memory.max", limits.memory_max_bytes.to_string())?;
+            write("memory.oom.group", "1".to_owned())?;
+            let swap = write(
+                "memory.swap.max",
+                limits.swap_max_bytes.unwrap_or(0).to_string(),
+            );
+            // A kernel without swap has no such file, and nothing to limit.
+            if limits.swap_max_bytes.is_some() {
+                swap?;
+            }
+        }
+        if limits.pids_max > 0 {
+            write("pids.max", limits.pids_max.to_string())?;
+        }
+        if limits.cpu_milli > 0 {
+            let quota = u64::from(limits.cpu_milli) * CPU_PERIOD_US / 1000;
+            write("cpu.max", format!("{} {CPU_PERIOD_US}", quota.max(1000)))?;
+        }
+        Ok(())
+    }
+}
+
+/// Where the agent's own cgroup is mounted.
+fn own_cgroup() -> Option<PathBuf> {
+    let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
+    let own = fs::read_to_string("/proc/self/cgroup").ok()?;
+    let own = own.lines().find_map(|line| line.strip_prefix("0::"))?;
+    let mount = crate::procfs::mounts(&mounts)
+        .into_iter()
+        .find(|mount| mount.kind == "cgroup2")?;
+    Some(Path::new(&mount.target).join(own.trim_start_matches('/')))
+}
+
+fn subdirectories(path: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(path).into_iter().flatten().flatten();
+    entries
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+        .map(|entry| entry.path())
+        .collect()
+}

@@ -1,0 +1,148 @@
+//! Puts the agent together: services, sessions, and where they are listened for.
+
+use crate::agent::Agent;
+use crate::api;
+use crate::dispatch::{Dispatch, DispatchBuilder, MAX_MESSAGE};
+use crate::events::Events;
+use crate::log;
+use crate::process::cgroup::Cgroups;
+use crate::process::service::Processes;
+use crate::process::table::Table;
+use crate::procfs;
+use crate::session::{Sessions, listen, ports};
+use crate::state::Guest;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+
+/// The vsock port.
+const VSOCK_PORT: u32 = 5123;
+/// The agent's cgroup in a VM.
+const CGROUP: &str = "kelpie";
+/// The part of the memory that output buffers may take, as a divisor.
+const OUTPUT_SHARE: u64 = 8;
+
+/// Where the agent is reached.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Place {
+    /// On every port and on vsock, as in a VM.
+    Vm,
+    /// On a Unix socket alone, as in a container or a test.
+    Unix(PathBuf),
+}
+
+/// How the agent runs.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Options {
+    pub place: Place,
+    /// The name of the agent's cgroup, below its own; none: no cgroups.
+    pub cgroup: Option<String>,
+}
+
+impl Options {
+    /// Reads the command line: `[--unix PATH] [--cgroup NAME]`.
+    ///
+    /// # Errors
+    /// A sentence for the person who wrote it.
+    pub fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
+        let mut options = Self {
+            place: Place::Vm,
+            cgroup: Some(CGROUP.to_owned()),
+        };
+        let mut named = None;
+        while let Some(word) = words.next() {
+            let mut value = || words.next().ok_or_else(|| format!("{word} needs a value"));
+            match word.as_str() {
+                "--unix" => options.place = Place::Unix(value()?.into()),
+                "--cgroup" => named = Some(value()?),
+                _ => return Err(format!("There is no such option: {word}")),
+            }
+        }
+        if named.is_some() || options.place != Place::Vm {
+            options.cgroup = named;
+        }
+        Ok(options)
+    }
+}
+
+/// Serves until the process is ended.
+///
+/// # Errors
+/// When nothing can be listened on.
+pub async fn serve(options: Options) -> io::Result<()> {
+    let cgroups = options
+        .cgroup
+        .as_deref()
+        .map(Cgroups::open)
+        .unwrap_or_default();
+    let guest = Arc::new(Guest::default());
+    let sessions = sessions(&guest, cgroups);
+    match options.place {
+        Place::Unix(path) => {
+            let socket = listen::unix(&path)?;
+            log(format_args!("agent ready"));
+            listen::serve_socket(socket, sessions).await
+        }
+        Place::Vm => {
+            match listen::vsock(VSOCK_PORT) {
+                Ok(socket) => drop(tokio::spawn(listen::serve_socket(
+                    socket,
+                    Arc::clone(&sessions),
+                ))),
+                // There is no vsock here. A module that comes later is of no use: the host has chosen by then.
+                Err(error) if is_absence(&error) => {}
+                Err(error) => log(format_args!("error vsock: {error}")),
+            }
+            log(format_args!("agent ready"));
+            ports::serve_ports(sessions).await
+        }
+    }
+}
+
+fn is_absence(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let errno = error.raw_os_error().map(Errno::from_raw_os_error);
+    matches!(
+        errno,
+        Some(Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL | Errno::NODEV)
+    )
+}
+
+fn sessions(guest: &Arc<Guest>, cgroups: Cgroups) -> Arc<Sessions> {
+    let events = Arc::new(Events::default());
+    let budget = procfs::memory().total_bytes / OUTPUT_SHARE;
+    let table = Arc::new(Table::new(
+        cgroups,
+        Arc::clone(&events),
+        usize::try_from(budget).unwrap_or(usize::MAX),
+    ));
+    let open = Arc::new(AtomicU32::new(0));
+    let agent = Agent {
+        guest: Arc::clone(guest),
+        table: Arc::clone(&table),
+        events,
+        sessions: Arc::clone(&open),
+    };
+    let ends = guest.session_ends.subscribe();
+    Arc::new(Sessions::new(dispatch(agent, table), open, ends))
+}
+
+fn dispatch(agent: Agent, table: Arc<Table>) -> Dispatch {
+    let mut services = DispatchBuilder::default()
+        .add(
+            api::agent_service_server::AgentServiceServer::new(agent)
+                .max_decoding_message_size(MAX_MESSAGE),
+        )
+        .add(
+            api::process_service_server::ProcessServiceServer::new(Processes::new(table))
+                .max_decoding_message_size(MAX_MESSAGE),
+        );
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(api::DESCRIPTORS);
+    match reflection.build_v1() {
+        Ok(service) => services = services.add(service),
+        Err(error) => log(format_args!("error reflection: {error}")),
+    }
+    services.build()
+}

@@ -1,0 +1,140 @@
+//! A byte stream over a file descriptor: a socket, or a virtio-serial port.
+
+use rustix::event::epoll;
+use rustix::io::Errno;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::task::{Context, Poll, ready};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+/// A non-blocking byte stream. Reading and writing take `&self`, so that a session can be dropped and the next one use
+/// the same link.
+pub enum Link {
+    /// The runtime watches the socket itself.
+    Socket(AsyncFd<OwnedFd>),
+    /// The runtime watches an edge-triggered epoll instance that watches the port. A port without a host at its other
+    /// end is in the state `POLLHUP` all the time, which the runtime would take for an event all the time.
+    Port {
+        port: OwnedFd,
+        edges: AsyncFd<OwnedFd>,
+    },
+}
+
+impl Link {
+    /// A link over a connected, non-blocking stream socket.
+    ///
+    /// # Errors
+    /// When the runtime cannot watch it.
+    pub fn socket(fd: OwnedFd) -> io::Result<Self> {
+        Ok(Self::Socket(crate::sys::watched(
+            fd,
+            Interest::READABLE | Interest::WRITABLE,
+        )?))
+    }
+
+    /// A link over a non-blocking virtio-serial port: its end of file is a host that went, and another may come.
+    ///
+    /// # Errors
+    /// When epoll refuses it.
+    pub fn port(port: OwnedFd) -> io::Result<Self> {
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        let events = epoll::EventFlags::IN | epoll::EventFlags::OUT | epoll::EventFlags::ET;
+        epoll::add(&epoll, &port, epoll::EventData::new_u64(0), events)?;
+        let edges = crate::sys::watched(epoll, Interest::READABLE)?;
+        Ok(Self::Port { port, edges })
+    }
+
+    /// Whether another host may come after the end of file.
+    pub fn is_endless(&self) -> bool {
+        matches!(self, Self::Port { .. })
+    }
+
+    /// Reads what is there; 0 at the end of file.
+    pub fn poll_read(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        self.poll(cx, Interest::READABLE, |fd| {
+            rustix::io::read(fd, &mut *buffer)
+        })
+    }
+
+    /// Writes what there is room for.
+    pub fn poll_write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll(cx, Interest::WRITABLE, |fd| rustix::io::write(fd, bytes))
+    }
+
+    /// Reads what is there.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        std::future::poll_fn(|cx| self.poll_read(cx, buffer)).await
+    }
+
+    /// Writes all of it.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub async fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let written = std::future::poll_fn(|cx| self.poll_write(cx, bytes)).await?;
+            bytes = &bytes[written..];
+        }
+        Ok(())
+    }
+
+    /// Waits until something about the descriptor changes.
+    ///
+    /// # Errors
+    /// The runtime's, when it stops.
+    pub async fn changed(&self) -> io::Result<()> {
+        std::future::poll_fn(|cx| self.poll_ready(cx, Interest::READABLE)).await
+    }
+
+    fn poll(
+        &self,
+        cx: &mut Context<'_>,
+        interest: Interest,
+        mut attempt: impl FnMut(BorrowedFd<'_>) -> rustix::io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        let fd = match self {
+            Self::Socket(fd) => fd.as_fd(),
+            Self::Port { port, .. } => port.as_fd(),
+        };
+        loop {
+            match attempt(fd) {
+                Err(Errno::AGAIN) => ready!(self.poll_ready(cx, interest))?,
+                Err(Errno::INTR) => {}
+                result => return Poll::Ready(result.map_err(io::Error::from)),
+            }
+        }
+    }
+
+    /// Consumes one notice of readiness.
+    fn poll_ready(&self, cx: &mut Context<'_>, interest: Interest) -> Poll<io::Result<()>> {
+        match self {
+            Self::Socket(fd) if interest.is_writable() => {
+                ready!(fd.poll_write_ready(cx))?.clear_ready()
+            }
+            Self::Socket(fd) => ready!(fd.poll_read_ready(cx))?.clear_ready(),
+            Self::Port { edges, .. } => {
+                // The event is taken before the flag is cleared: one that comes between the two is tried at once by
+                // the caller, one that comes later wakes it.
+                let mut guard = ready!(edges.poll_read_ready(cx))?;
+                let mut events = [epoll::Event {
+                    flags: epoll::EventFlags::empty(),
+                    data: epoll::EventData::new_u64(0),
+                }];
+                epoll::wait(
+                    edges,
+                    &mut events,
+                    Some(&rustix::event::Timespec {
+                        tv_sec: 0,
+                        tv_nsec: 0,
+                    }),
+                )?;
+                guard.clear_ready();
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}

@@ -1,0 +1,125 @@
+//! Sessions: one HTTP/2 connection after another on a link, each after a handshake.
+
+pub mod hello;
+pub mod io;
+pub mod link;
+pub mod listen;
+pub mod ports;
+pub mod watch;
+
+use crate::dispatch::Dispatch;
+use hello::HelloScanner;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use io::{Leftover, SessionIo};
+use link::Link;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::watch as latest;
+
+/// How many calls a session may have under way.
+const MAX_CALLS: u32 = 256;
+/// How much a call may send before the agent has taken it.
+const CALL_WINDOW: u32 = 256 * 1024;
+/// How much all calls of a session may send before the agent has taken it.
+const SESSION_WINDOW: u32 = 1024 * 1024;
+/// How much of an answer may wait for the host per call.
+const SEND_BUFFER: usize = 128 * 1024;
+/// How long a session that is asked to end may take to write what it has.
+const FAREWELL: Duration = Duration::from_millis(100);
+
+/// What all sessions share.
+pub struct Sessions {
+    dispatch: Dispatch,
+    open: Arc<AtomicU32>,
+    /// Counts up when every session has to end.
+    ends: latest::Receiver<u64>,
+}
+
+/// Counts a session while it lasts.
+struct Open(Arc<AtomicU32>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Sessions {
+    /// Sessions that serve `dispatch`, are counted in `open`, and end when `ends` changes.
+    #[must_use]
+    pub fn new(dispatch: Dispatch, open: Arc<AtomicU32>, ends: latest::Receiver<u64>) -> Self {
+        Self {
+            dispatch,
+            open,
+            ends,
+        }
+    }
+
+    /// Serves a link until its end: a socket's is its end of file, a port's is its removal.
+    pub async fn serve(&self, link: Link) {
+        let link = Arc::new(link);
+        let leftover = Leftover::default();
+        loop {
+            match handshake(&link, &leftover).await {
+                Ok(true) => self.session(&link, &leftover).await,
+                Ok(false) | Err(_) => return,
+            }
+        }
+    }
+
+    /// One session. How it ended does not matter: what comes next is another hello.
+    async fn session(&self, link: &Arc<Link>, leftover: &Leftover) {
+        self.open.fetch_add(1, Ordering::Relaxed);
+        let _open = Open(Arc::clone(&self.open));
+        let mut ends = self.ends.clone();
+        ends.mark_unchanged();
+        let io = TokioIo::new(SessionIo::new(Arc::clone(link), Arc::clone(leftover)));
+        let mut connection = std::pin::pin!(
+            hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+                .timer(TokioTimer::new())
+                .max_concurrent_streams(MAX_CALLS)
+                .initial_stream_window_size(CALL_WINDOW)
+                .initial_connection_window_size(SESSION_WINDOW)
+                .max_send_buf_size(SEND_BUFFER)
+                .auto_date_header(false)
+                .serve_connection(io, self.dispatch.clone())
+        );
+        tokio::select! {
+            _ = connection.as_mut() => return,
+            _ = ends.changed() => connection.as_mut().graceful_shutdown(),
+        }
+        // Long calls do not end by themselves: they are cut.
+        let _ = tokio::time::timeout(FAREWELL, connection).await;
+    }
+}
+
+/// Waits for a hello and answers it; false at the link's end. What came after the hello is left in `leftover`.
+async fn handshake(link: &Link, leftover: &Leftover) -> std::io::Result<bool> {
+    let mut scanner = HelloScanner::default();
+    let mut bytes = std::mem::take(&mut *leftover.lock().unwrap_or_else(PoisonError::into_inner));
+    let mut buffer = vec![0; 4096];
+    loop {
+        let (taken, nonce) = scanner.push(&bytes);
+        if let Some(nonce) = nonce {
+            bytes.drain(..taken);
+            set(leftover, bytes);
+            link.write_all(&nonce.ready_line()).await?;
+            return Ok(true);
+        }
+        let count = link.read(&mut buffer).await?;
+        if count == 0 {
+            if !link.is_endless() {
+                return Ok(false);
+            }
+            scanner = HelloScanner::default();
+            link.changed().await?;
+        }
+        bytes.clear();
+        bytes.extend_from_slice(&buffer[..count]);
+    }
+}
+
+fn set(leftover: &Mutex<Vec<u8>>, bytes: Vec<u8>) {
+    *leftover.lock().unwrap_or_else(PoisonError::into_inner) = bytes;
+}
