@@ -1,5 +1,15 @@
 // Package sources: Alpine and Debian repositories, verified, resolved, fetched and cached.
 
+export type { AlpineArchive } from "./alpine/archive.ts";
+export { alpineDatabase, type InstalledState } from "./alpine/database.ts";
+export { type MergedPackages, mergePackages } from "./alpine/merge.ts";
+export {
+  type AlpineOptions,
+  type AlpineRepository,
+  type AlpineSource,
+  alpineMachines,
+  openAlpineRepositories,
+} from "./alpine/repository.ts";
 export { type DownloadRequest, downloadVerified } from "./download.ts";
 export type { Ecosystem, PackageArchive, PackageRepository, Resolution, ResolvedPackage } from "./package.ts";
 export { type DebianThroughAptOptions, openDebianThroughApt } from "./debian/apt/through-apt.ts";

@@ -123,7 +123,7 @@ function startOfRange(request: IncomingMessage, etag: string, fault: Fault): num
 
 function spoiled(content: Uint8Array, fault: Fault): Uint8Array {
   if (fault.kind !== "corrupt") return content;
-  const copy = content.slice();
+  const copy = Uint8Array.from(content);
   copy[fault.atByte] = (copy[fault.atByte] ?? 0) ^ 0xff;
   return copy;
 }
