@@ -89,8 +89,16 @@ interface Prepared {
   readonly guest: GuestBinaries;
 }
 
+/** Repositories come first: where a mirror cannot be reached, nothing is compiled before that is said. */
 async function prepare(options: BuildOptions, report: BuildReporter): Promise<Prepared> {
   const { platform, home, spec, signal, services = realServices, offline = false } = options;
+  const identity = identityOf(options);
+  const { timestampSeconds } = identity;
+  const sources = await report.run(
+    "plan",
+    (note) => openSources({ platform, home, spec, services, timestampSeconds, offline, signal }, note),
+    ({ packages }) => (spec.base === undefined ? `${packages.length} packages` : "a base tarball"),
+  );
   const guest = await report.run(
     "guest",
     (note) =>
@@ -104,22 +112,10 @@ async function prepare(options: BuildOptions, report: BuildReporter): Promise<Pr
       }),
     ({ compiler }) => compiler,
   );
-  return await report.run(
-    "plan",
-    async (note) => {
-      const sources = await openSources({ platform, home, spec, services, offline, signal }, note);
-      const plan = createPlan({
-        spec,
-        identity: identityOf(options),
-        packages: sources.packages,
-        kernel: sources.kernel,
-        guest: guest.digests,
-        hostFiles: await hostFiles(platform.files, spec),
-      });
-      return { plan, sources, guest };
-    },
-    ({ plan }) => (plan.base === undefined ? `${plan.packages.length} packages` : "a base tarball"),
-  );
+  const { packages, kernel } = sources;
+  const host = await hostFiles(platform.files, spec);
+  const plan = createPlan({ spec, identity, packages, kernel, guest: guest.digests, hostFiles: host });
+  return { plan, sources, guest };
 }
 
 function reporter({ platform, onProgress = () => undefined, signal }: BuildOptions): BuildReporter {

@@ -3,20 +3,24 @@
 import { join } from "node:path";
 import type { Platform } from "@kelpie/platform";
 import { KelpieError } from "@kelpie/platform";
-import type { DebianRepository, ResolvedPackage } from "@kelpie/repositories";
+import type { AlpineRepository, DebianRepository, ResolvedPackage } from "@kelpie/repositories";
 import type { GuestKernel } from "../kernel/guest-kernel.ts";
-import { readGuestKernel } from "../kernel/read-guest-kernel.ts";
+import { kernelFromFiles, readGuestKernel } from "../kernel/read-guest-kernel.ts";
+import { hostKernelEntries, hostKernelFiles } from "./host-kernel.ts";
 import type { KernelPlan } from "../plan/image-plan.ts";
 import { baseTree } from "../rootfs/base-tarball.ts";
 import type { ImageSpec } from "../spec/image-spec.ts";
+import { openAlpine } from "./alpine.ts";
 import type { BuildServices } from "./services.ts";
-import { baseUserland, debianUserland, type Userland } from "./userland.ts";
+import { alpineUserland, baseUserland, debianUserland, type Userland } from "./userland.ts";
 
 export interface SourceOptions {
   readonly platform: Platform;
   readonly home: string;
   readonly spec: ImageSpec;
   readonly services: BuildServices;
+  /** SOURCE_DATE_EPOCH. */
+  readonly timestampSeconds: number;
   readonly offline: boolean;
   readonly signal: AbortSignal | undefined;
 }
@@ -86,8 +90,21 @@ async function resolveUserland(
         fetch: async () => debianUserland(await repository.fetchAll(packages, signal), spec),
       };
     }
-    case "alpine":
-      throw new KelpieError("unsupported", "Alpine is not there yet");
+    case "alpine": {
+      const repository = await repositories.alpine();
+      const { packages } = repository.resolve(world);
+      return {
+        packages,
+        fetch: async (note) => {
+          const archives = [];
+          for (const chosen of packages) {
+            note(chosen.name);
+            archives.push(await repository.fetch(chosen, signal));
+          }
+          return alpineUserland(archives, spec, options.timestampSeconds);
+        },
+      };
+    }
     default:
       return distribution satisfies never;
   }
@@ -106,18 +123,39 @@ async function resolveKernel(options: SourceOptions, repositories: Repositories)
       const chosen = debianKernel(repository, kernel.package);
       return {
         plan: { source: "debian", package: chosen },
-        fetch: async () => readGuestKernel(await repository.fetch(chosen, options.signal)),
+        fetch: async () => readGuestKernel(await repository.fetch(chosen, options.signal), options.signal),
       };
     }
-    case "alpine":
-    case "path":
-      throw new KelpieError(
-        "unsupported",
-        `A kernel from ${kernel.source} is not there yet for ${architecture}`,
-      );
+    case "alpine": {
+      const repository = await repositories.alpine();
+      const chosen = named(repository.resolve([kernel.package]).packages, kernel.package);
+      return {
+        plan: { source: "alpine", package: chosen },
+        fetch: async () => readGuestKernel(await repository.fetch(chosen, options.signal), options.signal),
+      };
+    }
+    case "path": {
+      const { files } = options.platform;
+      return {
+        plan: { source: "path", files: await hostKernelFiles(files, kernel) },
+        fetch: async () => {
+          const entries = await hostKernelEntries(files, kernel);
+          return kernelFromFiles({ architecture, entries, where: kernel.image }, options.signal);
+        },
+      };
+    }
     default:
       return kernel satisfies never;
   }
+}
+
+function named(packages: readonly ResolvedPackage[], name: string): ResolvedPackage {
+  const found = packages.find((each) => each.name === name);
+  if (found !== undefined) return found;
+  throw new KelpieError("not-found", "The kernel's package has another name", {
+    expected: name,
+    found: packages.map((each) => each.name).join(", "),
+  });
 }
 
 /** Of a metapackage, the kernel that it depends on; a package that carries a kernel is that kernel. */
@@ -136,11 +174,17 @@ function debianKernel(repository: DebianRepository, name: string): ResolvedPacka
 class Repositories {
   readonly #options: SourceOptions;
   readonly #note: (text: string) => void;
+  #alpine: Promise<AlpineRepository> | undefined;
   #debian: Promise<DebianRepository> | undefined;
 
   constructor(options: SourceOptions, note: (text: string) => void) {
     this.#options = options;
     this.#note = note;
+  }
+
+  alpine(): Promise<AlpineRepository> {
+    this.#alpine ??= openAlpine(this.#options, this.#note);
+    return this.#alpine;
   }
 
   debian(): Promise<DebianRepository> {

@@ -2,9 +2,13 @@
 
 import type { FileTree } from "@kelpie/formats";
 import {
+  type AlpineArchive,
+  alpineDatabase,
+  alpineMachines,
   type DebianArchive,
   debianDatabase,
   mergeDebianPackages,
+  mergePackages,
   type ResolvedPackage,
 } from "@kelpie/repositories";
 import { type PackageEffects, recogniseScripts } from "../effects/recognise.ts";
@@ -14,6 +18,20 @@ export interface Userland {
   readonly tree: FileTree;
   readonly packages: readonly ResolvedPackage[];
   readonly effects: readonly PackageEffects[];
+}
+
+/** Alpine's packages laid over each other, with apk's database. */
+export async function alpineUserland(
+  archives: readonly AlpineArchive[],
+  { scripts, packages: world, architecture }: Pick<ImageSpec, "scripts" | "packages" | "architecture">,
+  mtimeSeconds: number,
+): Promise<Userland> {
+  const effects = archives.map((archive) => recogniseScripts(archive, scripts));
+  const { tree, owners } = mergePackages(archives);
+  const machine = alpineMachines[architecture];
+  for (const { path, node } of await alpineDatabase({ archives, owners, world, machine, mtimeSeconds }))
+    tree.put(path, node);
+  return { tree, packages: archives.map((archive) => archive.package), effects };
 }
 
 /** Debian's packages laid over each other, with dpkg's database. */

@@ -16,7 +16,7 @@ export async function hostFiles(
 ): Promise<readonly HostFile[]> {
   const found: HostFile[] = [];
   for (const [index, directory] of overlays.entries()) {
-    for await (const file of below(files, directory, "", `overlay ${index}`)) found.push(file);
+    found.push(...(await directoryFiles(files, directory, `overlay ${index}`)));
   }
   for (const [path, file] of Object.entries(specFiles).sort(([a], [b]) => (a < b ? -1 : 1))) {
     if (!("source" in file)) continue;
@@ -27,6 +27,17 @@ export async function hostFiles(
       executable: ((status?.mode ?? 0) & 0o100) !== 0,
     });
   }
+  return found;
+}
+
+/** All that stands in a directory, under a role. */
+export async function directoryFiles(
+  files: Reader,
+  directory: string,
+  role: string,
+): Promise<readonly HostFile[]> {
+  const found: HostFile[] = [];
+  for await (const file of below(files, directory, "", role)) found.push(file);
   return found;
 }
 

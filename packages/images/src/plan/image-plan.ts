@@ -12,7 +12,7 @@ import { canonicalJson } from "./canonical-json.ts";
 /** Where the kernel of an image comes from. */
 export type KernelPlan =
   | { readonly source: "alpine" | "debian"; readonly package: ResolvedPackage }
-  | { readonly source: "path"; readonly imageSha256: string; readonly modulesSha256: string | undefined };
+  | { readonly source: "path"; readonly files: readonly HostFile[] };
 
 /** A file of the host that goes into the image: where it will stand, and what it holds. */
 export interface HostFile {

@@ -19,7 +19,7 @@ export interface DebianSource {
 /** Where the kernel comes from, for one architecture. */
 export type KernelSource =
   | { readonly source: "alpine" | "debian"; readonly package: string }
-  | { readonly source: "path"; readonly image: string; readonly modules?: string };
+  | { readonly source: "path"; readonly image: string; readonly modules: string };
 
 /** A spec for one architecture. Paths of the host are absolute. */
 export interface ImageSpec {

@@ -87,7 +87,7 @@ function withAbsolutePaths(spec: SpecFile, directory: string): SpecFile {
           kernel: {
             ...kernel,
             image: perArchitecture(kernel.image, absolute),
-            ...(kernel.modules === undefined ? {} : { modules: perArchitecture(kernel.modules, absolute) }),
+            modules: perArchitecture(kernel.modules, absolute),
           },
         }),
     ...(files === undefined
@@ -185,7 +185,7 @@ function kernelSource(kernel: KernelSpec, architecture: Architecture): KernelSou
       return {
         source: "path",
         image: choose(kernel.image, architecture),
-        ...(kernel.modules === undefined ? {} : { modules: choose(kernel.modules, architecture) }),
+        modules: choose(kernel.modules, architecture),
       };
     default:
       return kernel satisfies never;

@@ -142,7 +142,15 @@ test("a mode with a leading zero stays what was written, quoted or not", () => {
 test("sizes are read with binary and decimal units", () => {
   assert.deepEqual(
     ["512MiB", "2GiB", "800MB", "1 TiB", 4096, "17", "1.5GiB", "0", "-1", "9PiB", ""].map(parseByteSize),
-    [536_870_912, 2_147_483_648, 800_000_000, 1_099_511_627_776, 4096, 17, ...Array<undefined>(5).fill(undefined)],
+    [
+      536_870_912,
+      2_147_483_648,
+      800_000_000,
+      1_099_511_627_776,
+      4096,
+      17,
+      ...Array<undefined>(5).fill(undefined),
+    ],
   );
 });
 

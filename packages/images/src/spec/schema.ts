@@ -86,8 +86,8 @@ const kernel = z.discriminatedUnion("source", [
     source: z.literal("path"),
     /** A bzImage, an arm64 Image or an EFI zboot image. */
     image: perArchitecture(text),
-    /** A directory `lib/modules/<release>` with the modules that the image does not have built in. */
-    modules: perArchitecture(text).optional(),
+    /** The directory that the kernel's build made for it: named by its release, with `modules.builtin` and any modules. */
+    modules: perArchitecture(text),
   }),
 ]);
 
