@@ -35,7 +35,11 @@ for (const [what, archive, code] of [
   ["a negative owner", rawArchive(rawHeader({ uid: "\xff".repeat(8) })), "malformed"],
   ["an owner beyond 32 bits", rawArchive(rawHeader({ uid: "\x80\0\0\x01\0\0\0\0" })), "malformed"],
   ["a size for a directory", rawArchive(rawEntry({ type: "5", name: "d/" }, "content")), "malformed"],
-  ["a size for a hard link", rawArchive(rawEntry({}), rawEntry({ type: "1", name: "h", link: "file" }, "x")), "malformed"],
+  [
+    "a size for a hard link",
+    rawArchive(rawEntry({}), rawEntry({ type: "1", name: "h", link: "file" }, "x")),
+    "malformed",
+  ],
   ["a file whose name ends with a slash", rawArchive(rawEntry({ name: "f/" })), "malformed"],
   ["a file without a name", rawArchive(rawEntry({ name: "" })), "malformed"],
   ["the root as a symlink", rawArchive(rawEntry({ name: "./", type: "2", link: "/etc" })), "malformed"],
@@ -45,12 +49,28 @@ for (const [what, archive, code] of [
   ["a path that climbs out", rawArchive(rawEntry({ name: "a/../../etc/passwd" })), "unsafe-path"],
   ["a prefix that climbs out", rawArchive(rawEntry({ prefix: ".." })), "unsafe-path"],
   ["a hard link that climbs out", rawArchive(rawEntry({ type: "1", link: "../x" })), "unsafe-path"],
-  ["a pax path that climbs out", rawArchive(rawPax([paxRecord("path", "../x")]), rawEntry({})), "unsafe-path"],
+  [
+    "a pax path that climbs out",
+    rawArchive(rawPax([paxRecord("path", "../x")]), rawEntry({})),
+    "unsafe-path",
+  ],
   ["a pax path with NUL", rawArchive(rawPax([paxRecord("path", "a\0b")]), rawEntry({})), "unsafe-path"],
-  ["a component of 256 bytes", rawArchive(rawPax([paxRecord("path", "x".repeat(256))]), rawEntry({})), "unsafe-path"],
-  ["a path of 5000 bytes", rawArchive(rawPax([paxRecord("path", `${"x/".repeat(2500)}x`)]), rawEntry({})), "unsafe-path"],
+  [
+    "a component of 256 bytes",
+    rawArchive(rawPax([paxRecord("path", "x".repeat(256))]), rawEntry({})),
+    "unsafe-path",
+  ],
+  [
+    "a path of 5000 bytes",
+    rawArchive(rawPax([paxRecord("path", `${"x/".repeat(2500)}x`)]), rawEntry({})),
+    "unsafe-path",
+  ],
   ["a GNU name that climbs out", rawArchive(rawEntry({ type: "L" }, "../x\0"), rawEntry({})), "unsafe-path"],
-  ["a symlink's target with NUL", rawArchive(rawPax([paxRecord("linkpath", "a\0b")]), rawEntry({ type: "2" })), "malformed"],
+  [
+    "a symlink's target with NUL",
+    rawArchive(rawPax([paxRecord("linkpath", "a\0b")]), rawEntry({ type: "2" })),
+    "malformed",
+  ],
   ["a pax record without a length", rawArchive(rawPax(["path=x\n"]), rawEntry({})), "malformed"],
   ["a pax record of length 0", rawArchive(rawPax(["0 a=b\n"]), rawEntry({})), "malformed"],
   ["a pax record longer than the header", rawArchive(rawPax(["99 a=b\n"]), rawEntry({})), "malformed"],
@@ -58,19 +78,50 @@ for (const [what, archive, code] of [
   ["a pax record without a newline", rawArchive(rawPax(["6 a=bc"]), rawEntry({})), "malformed"],
   ["a pax record without a key", rawArchive(rawPax(["5 =b\n"]), rawEntry({})), "malformed"],
   ["a pax record without a value", rawArchive(rawPax(["5 ab\n"]), rawEntry({})), "malformed"],
-  ["a pax key that stands twice", rawArchive(rawPax([paxRecord("path", "a"), paxRecord("path", "b")]), rawEntry({})), "malformed"],
+  [
+    "a pax key that stands twice",
+    rawArchive(rawPax([paxRecord("path", "a"), paxRecord("path", "b")]), rawEntry({})),
+    "malformed",
+  ],
   ["a negative pax size", rawArchive(rawPax([paxRecord("size", "-1")]), rawEntry({})), "malformed"],
   ["a pax size that is no number", rawArchive(rawPax([paxRecord("size", "1e3")]), rawEntry({})), "malformed"],
-  ["two pax headers for one entry", rawArchive(rawPax([paxRecord("a", "b")]), rawPax([paxRecord("a", "b")]), rawEntry({})), "malformed"],
-  ["two GNU names for one entry", rawArchive(rawEntry({ type: "L" }, "a"), rawEntry({ type: "L" }, "b"), rawEntry({})), "malformed"],
-  ["a GNU and a pax name that differ", rawArchive(rawEntry({ type: "L" }, "a"), rawPax([paxRecord("path", "b")]), rawEntry({})), "malformed"],
+  [
+    "two pax headers for one entry",
+    rawArchive(rawPax([paxRecord("a", "b")]), rawPax([paxRecord("a", "b")]), rawEntry({})),
+    "malformed",
+  ],
+  [
+    "two GNU names for one entry",
+    rawArchive(rawEntry({ type: "L" }, "a"), rawEntry({ type: "L" }, "b"), rawEntry({})),
+    "malformed",
+  ],
+  [
+    "a GNU and a pax name that differ",
+    rawArchive(rawEntry({ type: "L" }, "a"), rawPax([paxRecord("path", "b")]), rawEntry({})),
+    "malformed",
+  ],
   ["a pax header before nothing", rawArchive(rawPax([paxRecord("path", "a")])), "malformed"],
-  ["an attribute that is not base64", rawArchive(rawPax([paxRecord("LIBARCHIVE.xattr.user.a", "*")]), rawEntry({})), "malformed"],
-  ["two values for an attribute", rawArchive(rawPax([paxRecord("LIBARCHIVE.xattr.user.a", "YQ"), paxRecord("SCHILY.xattr.user.a", "b")]), rawEntry({})), "malformed"],
+  [
+    "an attribute that is not base64",
+    rawArchive(rawPax([paxRecord("LIBARCHIVE.xattr.user.a", "*")]), rawEntry({})),
+    "malformed",
+  ],
+  [
+    "two values for an attribute",
+    rawArchive(
+      rawPax([paxRecord("LIBARCHIVE.xattr.user.a", "YQ"), paxRecord("SCHILY.xattr.user.a", "b")]),
+      rawEntry({}),
+    ),
+    "malformed",
+  ],
   ["an entry behind the end", Buffer.concat([halfZero, halfZero, rawEntry({})]), "malformed"],
   ["an entry behind one zero block", Buffer.concat([halfZero, rawEntry({})]), "malformed"],
   ["a sparse file of old", rawArchive(rawEntry({ type: "S" })), "unsupported"],
-  ["a sparse file of pax", rawArchive(rawPax([paxRecord("GNU.sparse.major", "1")]), rawEntry({})), "unsupported"],
+  [
+    "a sparse file of pax",
+    rawArchive(rawPax([paxRecord("GNU.sparse.major", "1")]), rawEntry({})),
+    "unsupported",
+  ],
   ["a part of several volumes", rawArchive(rawEntry({ type: "M" })), "unsupported"],
 ] as const) {
   test(`an archive with ${what} is refused`, async () => {
@@ -91,13 +142,18 @@ test("more entries, longer files and longer headers than allowed are refused", a
   await assert.rejects(read(three, { limits: { maxEntries: 2 } }), { code: "limit-exceeded" });
   const file = rawArchive(rawEntry({}, "x".repeat(11)));
   await assert.rejects(read(file, { limits: { maxEntryBytes: 10 } }), { code: "limit-exceeded" });
-  for (const header of [rawPax([paxRecord("comment", "c".repeat(100))]), rawEntry({ type: "L" }, "n".repeat(101))]) {
+  for (const header of [
+    rawPax([paxRecord("comment", "c".repeat(100))]),
+    rawEntry({ type: "L" }, "n".repeat(101)),
+  ]) {
     await assert.rejects(read(rawArchive(header, rawEntry({})), { limits: { maxHeaderBytes: 100 } }), {
       code: "limit-exceeded",
     });
   }
   // A header that claims a terabyte is refused before anything is allocated for it.
-  await assert.rejects(read(rawHeader({ type: "x", size: "\x80\0\0\0\0\0\x01\0\0\0\0\0" })), { code: "limit-exceeded" });
+  await assert.rejects(read(rawHeader({ type: "x", size: "\x80\0\0\0\0\0\x01\0\0\0\0\0" })), {
+    code: "limit-exceeded",
+  });
 });
 
 test("a second entry of a path is given again, or refused where the caller says so", async () => {
@@ -140,7 +196,12 @@ test("a global pax header holds until an entry's own header says otherwise", asy
 
 test("a pax size counts more than the header's", async () => {
   const content = Buffer.alloc(1024, "y");
-  const archive = rawArchive(rawPax([paxRecord("size", "700")]), rawHeader({ size: "00000000000" }), content, rawEntry({ name: "b" }));
+  const archive = rawArchive(
+    rawPax([paxRecord("size", "700")]),
+    rawHeader({ size: "00000000000" }),
+    content,
+    rawEntry({ name: "b" }),
+  );
   const entries = await read(archive);
   assert.deepEqual(
     entries.map(({ path, sizeBytes }) => [path, sizeBytes]),
@@ -178,7 +239,11 @@ test("attributes come from both spellings, which may stand side by side", async 
 });
 
 test("contents can be read, read in part or left, and lie where the entry says", async () => {
-  const archive = rawArchive(rawEntry({ name: "a" }, "aaaa".repeat(200)), rawEntry({ name: "b" }, "bb"), rawEntry({ name: "c" }, "ccc"));
+  const archive = rawArchive(
+    rawEntry({ name: "a" }, "aaaa".repeat(200)),
+    rawEntry({ name: "b" }, "bb"),
+    rawEntry({ name: "c" }, "ccc"),
+  );
   const found: string[] = [];
   for await (const { path, content, contentOffset, sizeBytes } of readTar(chunked(archive, 7))) {
     if (path === "b") continue;
@@ -199,7 +264,10 @@ test("a hard link must lead to a file before it", async () => {
 });
 
 test("a path through a symlink of the same archive is refused", async () => {
-  const archive = rawArchive(rawEntry({ name: "d", type: "2", link: "/etc" }), rawEntry({ name: "d/passwd" }, "x"));
+  const archive = rawArchive(
+    rawEntry({ name: "d", type: "2", link: "/etc" }),
+    rawEntry({ name: "d/passwd" }, "x"),
+  );
   const tree = treeFromTar(chunked(archive), { contentAt: () => bytesSource(new Uint8Array(1)) });
   await assert.rejects(tree, { code: "unsafe-path" });
 });
