@@ -14,7 +14,9 @@ export function guestError(what: string, error: unknown, signal: AbortSignal): K
   if (KelpieError.is(cause)) return cause;
   const errno = metadata.get("kelpie-errno");
   const found = printable(rawMessage).slice(0, messageLimitCharacters);
-  return new KelpieError(isLoss(code) ? "guest-lost" : "guest-refused", `The guest failed to ${what}`, {
+  // An error that is not the agent's answer comes from the stream underneath.
+  const isLost = isLoss(code) || (code === Code.Unknown && cause instanceof Error);
+  return new KelpieError(isLost ? "guest-lost" : "guest-refused", `The guest failed to ${what}`, {
     found: errno === null ? `${found} (${Code[code]})` : `${found} (${printable(errno)})`,
     cause: error,
   });

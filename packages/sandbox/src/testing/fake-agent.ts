@@ -1,0 +1,62 @@
+// An agent played in this process for tests: the real protocol, and behaviour as a test wants it.
+
+import http2 from "node:http2";
+import type { Duplex } from "node:stream";
+import type { ServiceImpl } from "@connectrpc/connect";
+import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { realPlatform } from "@kelpie/platform";
+import { AgentClient } from "../agent/agent-client.ts";
+import { AgentService } from "../agent/gen/kelpie/agent/v1/agent_pb.ts";
+import { ProcessService } from "../agent/gen/kelpie/agent/v1/process_pb.ts";
+import { SystemService } from "../agent/gen/kelpie/agent/v1/system_pb.ts";
+import { duplexPair } from "./duplex-pair.ts";
+
+/** What a played agent does; what is left out is UNIMPLEMENTED. */
+export interface FakeAgentBehaviour {
+  readonly agent?: Partial<ServiceImpl<typeof AgentService>>;
+  readonly processes?: Partial<ServiceImpl<typeof ProcessService>>;
+  readonly system?: Partial<ServiceImpl<typeof SystemService>>;
+}
+
+/** A played agent and a client of it. */
+export interface FakeAgent extends AsyncDisposable {
+  readonly client: AgentClient;
+  /** The agent's end of each session, oldest first. */
+  readonly sessions: readonly Duplex[];
+}
+
+/** Starts an agent that can be connected to any number of times. */
+export function playAgent({ agent, processes, system }: FakeAgentBehaviour): FakeAgent {
+  const handler = connectNodeAdapter({
+    connect: false,
+    grpcWeb: false,
+    routes: (router) => {
+      router.service(AgentService, { ping: ({ payload }) => ({ payload }), ...agent });
+      router.service(ProcessService, processes ?? {});
+      router.service(SystemService, system ?? {});
+    },
+  });
+  const server = http2.createServer(handler);
+  const sessions: Duplex[] = [];
+  const open = (): Promise<Duplex> => {
+    const [host, guest] = duplexPair();
+    guest.on("error", () => undefined);
+    guest.once("data", (hello: Buffer) => {
+      const nonce = /^KELPIE-HELLO 1 (\w+)\n$/.exec(hello.toString())?.[1] ?? "";
+      guest.pause();
+      guest.write(`KELPIE-READY 1 ${nonce}\n`);
+      server.emit("connection", guest);
+    });
+    sessions.push(guest);
+    return Promise.resolve(host);
+  };
+  const client = new AgentClient({ ...realPlatform, open });
+  return {
+    client,
+    sessions,
+    async [Symbol.asyncDispose]() {
+      await client[Symbol.asyncDispose]();
+      for (const session of sessions) session.destroy();
+    },
+  };
+}
