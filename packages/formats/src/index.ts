@@ -13,6 +13,7 @@ export { type ExecutableInfo, readExecutable } from "./elf/executable.ts";
 export { type ModuleInfo, readModuleInfo } from "./elf/module-info.ts";
 export type { Ext4Options } from "./ext4/options.ts";
 export { type Ext4Plan, planExt4 } from "./ext4/plan.ts";
+export { type Ext4Contents, type ReadExt4Options, readExt4 } from "./ext4/read/read-ext4.ts";
 export type { Ext4Summary } from "./ext4/summary.ts";
 export { writeExt4 } from "./ext4/write.ts";
 export { fileSource } from "./file-source.ts";
@@ -33,6 +34,7 @@ export { type ReadTarOptions, readTar, type TarLimits } from "./tar/read-tar.ts"
 export type { TarEntry } from "./tar/tar-entry.ts";
 export { type ContentAt, tarTreeEntries, treeFromTar } from "./tar/tree-from-tar.ts";
 export { type TarSourceEntry, type WriteTarOptions, writeTar } from "./tar/write-tar.ts";
+export { type FuzzOptions, type FuzzResult, fuzz } from "./testing/fuzz.ts";
 export { FileTree, type TreeEntry } from "./tree/file-tree.ts";
 export type {
   DeviceNode,
