@@ -37,6 +37,8 @@ export interface TestPackage {
   readonly info?: readonly (readonly [key: string, value: string])[];
   readonly scripts?: Readonly<Record<string, string>>;
   readonly files?: readonly { readonly path: string; readonly node: TreeNode }[];
+  /** Default the size of the files, and 1 where that is nothing: apk does not unpack a package that installs nothing. */
+  readonly installedBytes?: number;
 }
 
 export interface MadePackage {
@@ -61,10 +63,11 @@ export async function makePackage(source: TestPackage, options: MakeOptions): Pr
   const { spoil = {} } = options;
   const entries = await Promise.all(files.map((file) => withChecksum(file, spoil.fileChecksum)));
   const data = gzipBytes(await tar(entries, true));
-  const installedBytes = files.reduce(
+  const contentBytes = files.reduce(
     (sum, { node }) => sum + (node.kind === "file" ? node.content.sizeBytes : 0),
     0,
   );
+  const { installedBytes = Math.max(1, contentBytes) } = source;
   const lines = [
     "# Made by a test",
     `pkgname = ${name}`,
