@@ -1,7 +1,7 @@
 // From a tree of names to numbered inodes: which names share an inode, and how many links each has.
 
 import { KelpieError } from "@kelpie/platform";
-import type { FileTree } from "../tree/file-tree.ts";
+import type { FileTree, TreeEntry } from "../tree/file-tree.ts";
 import type { DirectoryNode, FileNode, TreeNode } from "../tree/node.ts";
 import { baseName } from "../tree/path.ts";
 import { inodeNumber, maxLinks, maxNameBytes } from "./constants.ts";
@@ -69,32 +69,29 @@ export function scanTree(tree: FileTree, timestampSeconds: number): ScannedInode
   return inodes;
 }
 
-/** The tree's entries with lost+found first among them, where e2fsck wants to find it. */
-function* withLostAndFound(
-  tree: FileTree,
-  timestampSeconds: number,
-): Generator<{ path: string; node: TreeNode }> {
+/** The tree's entries with lost+found, which is put in its place in their order where the tree has none. */
+function* withLostAndFound(tree: FileTree, timestampSeconds: number): Generator<TreeEntry> {
   const existing = tree.get(lostAndFoundName);
   if (existing !== undefined && existing.kind !== "directory") {
-    throw new KelpieError(
-      "invalid-input",
-      "lost+found at the root of an ext4 file system must be a directory",
-      {
-        found: `a ${existing.kind}`,
-      },
-    );
+    throw new KelpieError("invalid-input", "lost+found at the root of an ext4 file system must be a directory", {
+      found: `a ${existing.kind}`,
+    });
   }
-  const made: DirectoryNode = {
-    kind: "directory",
-    mode: 0o700,
-    uid: 0,
-    gid: 0,
-    mtimeSeconds: timestampSeconds,
-  };
+  const owner = { mode: 0o700, uid: 0, gid: 0 };
+  const made: DirectoryNode = { ...owner, kind: "directory", mtimeSeconds: timestampSeconds };
+  let isMissing = existing === undefined;
   for (const entry of tree.entries()) {
+    if (isMissing && !entry.path.includes("/") && isAfterLostAndFound(entry.path)) {
+      yield { path: lostAndFoundName, node: made };
+      isMissing = false;
+    }
     yield entry;
-    if (entry.path === "" && existing === undefined) yield { path: lostAndFoundName, node: made };
   }
+  if (isMissing) yield { path: lostAndFoundName, node: made };
+}
+
+function isAfterLostAndFound(name: string): boolean {
+  return Buffer.compare(Buffer.from(name), Buffer.from(lostAndFoundName)) > 0;
 }
 
 function checkedName(path: string): string {

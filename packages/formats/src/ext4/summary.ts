@@ -48,7 +48,8 @@ export function overheadBlocks({ geometry, journalBlocks }: Ext4Plan): number {
   return geometry.regions.reduce((sum, { count }) => sum + count, journalBlocks);
 }
 
-function formatUuid(uuid: Uint8Array): string {
+/** The usual form, in lower case. */
+export function formatUuid(uuid: Uint8Array): string {
   return Buffer.from(uuid)
     .toString("hex")
     .replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
