@@ -75,7 +75,8 @@ export function encodeUstar(fields: UstarFields): Uint8Array {
   text(prefix, 345, prefixBytes);
 
   block.fill(0x20, 148, 156);
-  const checksum = block.reduce((sum, byte) => sum + byte, 0);
+  let checksum = 0;
+  for (const byte of block) checksum += byte;
   block.write(`${checksum.toString(8).padStart(6, "0")}\0 `, 148, 8, "latin1");
   return block;
 }

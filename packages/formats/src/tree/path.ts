@@ -4,7 +4,6 @@ import { KelpieError } from "@kelpie/platform";
 
 const maxComponentBytes = 255;
 const maxPathBytes = 4095;
-const encoder = new TextEncoder();
 
 /**
  * Brings an archive's or a person's path to the tree's form: no leading "/" or "./", no trailing "/", no empty or "."
@@ -17,11 +16,11 @@ export function normalizePath(path: string): string {
   for (const component of components) {
     if (component === "..") throw unsafe(path, 'a path without ".."');
     if (component.includes("\0")) throw unsafe(path, "a path without NUL");
-    if (encoder.encode(component).length > maxComponentBytes)
+    if (isLonger(component, maxComponentBytes))
       throw unsafe(path, `components of at most ${maxComponentBytes} bytes`);
   }
   const normalized = components.join("/");
-  if (encoder.encode(normalized).length > maxPathBytes) throw unsafe(path, `at most ${maxPathBytes} bytes`);
+  if (isLonger(normalized, maxPathBytes)) throw unsafe(path, `at most ${maxPathBytes} bytes`);
   return normalized;
 }
 
@@ -34,6 +33,11 @@ export function parentPath(path: string): string {
 /** The last component of `path`. */
 export function baseName(path: string): string {
   return path.slice(path.lastIndexOf("/") + 1);
+}
+
+/** Whether UTF-8 takes more than `maxBytes`; a UTF-16 unit is at most three bytes, so short text needs no count. */
+function isLonger(text: string, maxBytes: number): boolean {
+  return text.length * 3 > maxBytes && Buffer.byteLength(text) > maxBytes;
 }
 
 function unsafe(path: string, expected: string): KelpieError {
