@@ -1,0 +1,90 @@
+// QEMU's command line as data.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { VmSpec } from "../vmm.ts";
+import { flatten, type QemuSetting, qemuOptions } from "./arguments.ts";
+import { kernelCommandLine } from "./command-line.ts";
+
+const spec: VmSpec = {
+  image: { architecture: "amd64", rootfs: "/i/rootfs.ext4", kernel: "/i/vmlinuz", initrd: "/i/initrd" },
+  memoryMiB: 256,
+  cpus: 2,
+  agentPorts: 2,
+  hostname: "kelpie",
+  runDirectory: "/r",
+};
+const setting: QemuSetting = {
+  accelerator: "tcg",
+  firmware: undefined,
+  overlay: "/r/root.qcow2",
+  qmpSocket: "/r/qmp",
+  seccomp: true,
+};
+const value = (name: string, changed: Partial<VmSpec> = {}, set: Partial<QemuSetting> = {}): string | undefined =>
+  qemuOptions({ ...spec, ...changed }, { ...setting, ...set }).find(([option]) => option === name)?.[1];
+
+test("an amd64 guest without hardware virtualisation is an emulated q35 with a processor of a fixed model", () => {
+  assert.match(value("-machine") ?? "", /^q35,/);
+  assert.match(value("-accel") ?? "", /^tcg,/);
+  assert.equal(value("-cpu"), "Nehalem");
+  assert.match(value("-append") ?? "", /^console=ttyS0 .*no_timer_check/);
+});
+
+test("an arm64 guest is a virt with a cortex-a72 and the console that it has", () => {
+  const image = { ...spec.image, architecture: "arm64" as const };
+  assert.match(value("-machine", { image }) ?? "", /^virt,/);
+  assert.equal(value("-cpu", { image }), "cortex-a72");
+  assert.match(value("-append", { image }) ?? "", /^console=ttyAMA0 /);
+  assert.doesNotMatch(value("-append", { image }) ?? "", /tsc/);
+});
+
+test("with hardware virtualisation the processor is the host's and its timers are trusted", () => {
+  for (const accelerator of ["kvm", "hvf"] as const) {
+    assert.equal(value("-accel", {}, { accelerator }), accelerator);
+    assert.equal(value("-cpu", {}, { accelerator }), "host");
+    assert.doesNotMatch(value("-append", {}, { accelerator }) ?? "", /no_timer_check/);
+  }
+});
+
+test("a guest gets no network, no display and no device that is not named", () => {
+  const names = flatten(qemuOptions(spec, setting)).join(" ");
+  assert.match(names, /-nodefaults -no-user-config -display none -no-reboot/);
+  assert.doesNotMatch(names, /-netdev|-nic|-net |-vnc|-usb|-virtfs|-fsdev/);
+});
+
+test("QEMU is confined where it can be", () => {
+  assert.match(value("-sandbox") ?? "", /^on,.*spawn=deny/);
+  assert.equal(value("-sandbox", {}, { seccomp: false }), undefined);
+});
+
+test("the image is only ever read, and writes go to the overlay", () => {
+  const disk = JSON.parse(value("-blockdev") ?? "") as Record<string, Record<string, unknown>>;
+  assert.deepEqual(disk["file"], { driver: "file", filename: "/r/root.qcow2" });
+  assert.deepEqual(disk["backing"], {
+    driver: "raw",
+    "read-only": true,
+    file: { driver: "file", filename: "/i/rootfs.ext4", "read-only": true },
+  });
+});
+
+test("each agent port has its own socket and the name that the guest looks for", () => {
+  const options = qemuOptions({ ...spec, agentPorts: 3 }, setting).map(([, option]) => option ?? "");
+  for (const index of [0, 1, 2]) {
+    assert.ok(options.includes(`socket,id=agent${index},path=/r/agent.${index},server=on,wait=off`));
+    assert.ok(options.some((option) => option.endsWith(`chardev=agent${index},name=kelpie.agent.${index}`)));
+  }
+});
+
+test("a comma in a path stays in its option", () => {
+  const options = qemuOptions({ ...spec, runDirectory: "/a,b" }, { ...setting, qmpSocket: "/a,b/qmp" });
+  assert.ok(options.some(([, option]) => option === "socket,id=qmp,path=/a,,b/qmp,server=off"));
+  assert.ok(options.some(([, option]) => option?.includes("path=/a,,b/agent.0,") === true));
+});
+
+test("the kernel's command line says what the contract asks for", () => {
+  const words = kernelCommandLine({ architecture: "arm64", accelerator: "kvm", hostname: "box", agentPorts: 2 });
+  for (const word of ["root=LABEL=kelpie-root", "rw", "panic=-1", "kelpie.hostname=box", "kelpie.ports=2"]) {
+    assert.ok(words.includes(word), word);
+  }
+});
