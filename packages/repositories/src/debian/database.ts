@@ -29,7 +29,7 @@ export async function debianDatabase(archives: readonly DebianArchive[]): Promis
     stanzas.push(statusStanza(archive, digests));
     const files = new Map(archive.controlFiles).set("list", fileList(archive, owned));
     // As dpkg does for a package that brings none.
-    if (!files.has("md5sums")) files.set("md5sums", md5sums(archive, digests));
+    if (!files.has("md5sums")) files.set("md5sums", md5sums(digests));
     for (const [name, text] of files)
       info.set(`${infoPrefix(archive)}.${name}`, file(text, executable.has(name) ? 0o755 : 0o644));
   }
@@ -76,10 +76,10 @@ function statusStanza(
 function fileList(archive: DebianArchive, { files }: OwnedFiles): string {
   const isTaken = ({ path, node }: TreeEntry): boolean =>
     node.kind !== "directory" && (files.get(mergedPath(path))?.archive ?? archive) !== archive;
-  const paths = archive.entries
+  return archive.entries
     .filter((entry) => !isTaken(entry))
-    .map(({ path }) => (path === "" ? "/." : `/${path}`));
-  return (paths.includes("/.") ? paths : ["/.", ...paths]).map((path) => `${path}\n`).join("");
+    .map(({ path }) => `/${path === "" ? "." : path}\n`)
+    .join("");
 }
 
 /** MD5 of the configuration files, and of all files where the package brings no md5sums. */
@@ -99,11 +99,8 @@ async function contentDigests({
   return digests;
 }
 
-function md5sums({ configurationFiles }: DebianArchive, digests: ReadonlyMap<string, string>): string {
-  return [...digests]
-    .filter(([path]) => !configurationFiles.includes(path))
-    .map(([path, digest]) => `${digest}  ${path}\n`)
-    .join("");
+function md5sums(digests: ReadonlyMap<string, string>): string {
+  return [...digests].map(([path, digest]) => `${digest}  ${path}\n`).join("");
 }
 
 function bytewise(a: string, b: string): number {

@@ -16,7 +16,8 @@ export interface PrivateApt {
 /** Where Debian's apt package keeps its helper; it is not on PATH. */
 export const aptHelper = "/usr/lib/apt/apt-helper";
 
-const timeoutMs = 15 * 60_000;
+/** A slow line and a kernel's sources take long; an apt that hangs must still end. */
+const timeoutMs = 10 * 60_000;
 const maxOutputBytes = 4 << 20;
 
 /** Whether the host has an apt that can be driven. */
@@ -101,7 +102,7 @@ Acquire::AllowWeakRepositories "false";
 Acquire::AllowDowngradeToInsecureRepositories "false";
 Acquire::GzipIndexes "false";
 Acquire::Languages { "none"; };
-Acquire::Retries "3";
+Acquire::Retries "2";
 Acquire::http::Timeout "30";
 Acquire::https::Timeout "30";
 `;

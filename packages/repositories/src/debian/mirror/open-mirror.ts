@@ -11,6 +11,7 @@ import {
   defaultRelease,
   defaultSuites,
 } from "../defaults.ts";
+import { mapConcurrently } from "../map-concurrently.ts";
 import type { DebianRepository } from "../repository.ts";
 import { verifiedRepository } from "../verified-repository.ts";
 import { readTrustedKeys } from "./signature.ts";
@@ -67,11 +68,11 @@ export async function openDebianMirror(options: DebianMirrorOptions): Promise<De
     options.keyrings.map((path) => platform.files.readFile(path, maxKeyringBytes)),
   );
   const trusted = await readTrustedKeys(keyrings, options.keyrings.join(", "));
-  const opened = suites.map(async (suite) => {
+  const opened = await mapConcurrently(suites, suites.length, signal, async (suite, stop) => {
     const mirror = mirrorOf(options, suite);
     const directory = join(cacheDirectory, "mirror", `${suite}-${digest(mirror)}`);
     await platform.files.makeDirectory(directory);
-    const lock = { purpose: `reading ${mirror} ${suite}`, ...(signal === undefined ? {} : { signal }) };
+    const lock = { purpose: `reading ${mirror} ${suite}`, signal: stop };
     await using _lock = await acquireFileLock(platform, join(directory, "lock"), lock);
     return await openSuite({
       platform,
@@ -86,15 +87,14 @@ export async function openDebianMirror(options: DebianMirrorOptions): Promise<De
       directory,
       transfer,
       report: options.report ?? (() => undefined),
-      signal,
+      signal: stop,
     });
   });
-  const indexes = (await Promise.all(opened)).flat();
   return verifiedRepository({
     platform,
     through: "mirror",
     architecture,
-    indexes,
+    indexes: opened.flat(),
     cacheDirectory,
     fetchArchive: ({ path, url, sizeBytes, sha256, signal: stop }) =>
       downloadVerified(platform, {

@@ -105,9 +105,9 @@ async function fetchSigned(options: SuiteOptions): Promise<SignedFiles> {
   } catch (error) {
     if (!KelpieError.is(error) || error.code !== "not-found") throw error;
   }
-  const [release, signature] = await Promise.all(detachedNames.map((name) => fetchWhole(options, name)));
-  if (release === undefined || signature === undefined)
-    throw new KelpieError("internal", "Two files were fetched");
+  const [releaseName, signatureName] = detachedNames;
+  const release = await fetchWhole(options, releaseName);
+  const signature = await fetchWhole(options, signatureName);
   return { kind: "detached", release, signature };
 }
 
