@@ -65,7 +65,7 @@ class Explainer {
     const best = fitting[0];
     if (best !== undefined) this.#tell(`${dependency.text}: ${who}\n  ${this.#obstacle(name, best, 0)}`);
     else if (name.offers.length === 0) this.#tell(`${dependency.text}: no such package, ${who}`);
-    else this.#tell(`${dependency.text}: there is only ${this.#offered(name)}, ${who}`);
+    else this.#tell(`${dependency.text}: there is only ${offered(name)}, ${who}`);
   }
 
   /** Tells of a chosen package that may not be chosen though nobody's wish for it is broken. */
@@ -119,9 +119,9 @@ class Explainer {
         const { dependency, name } = exclusion.on;
         const start = `${title} needs ${dependency.text}`;
         const fitting = name.offers.find((offer) => isContent(dependency, offer));
-        if (dependency.conflict) return `${start}, and ${this.#offered(name)} is wanted`;
+        if (dependency.conflict) return `${start}, and ${this.#standing(name)} is wanted`;
         if (name.offers.length === 0) return `${start}: no such package`;
-        if (fitting === undefined) return `${start}: there is only ${this.#offered(name)}`;
+        if (fitting === undefined) return `${start}: there is only ${offered(name)}`;
         if (depth >= maxChain) return `${start}, which cannot be had`;
         return `${start}; ${this.#obstacle(name, fitting.candidate, depth + 1)}`;
       }
@@ -130,10 +130,9 @@ class Explainer {
     }
   }
 
-  #offered(name: Name): string {
+  #standing(name: Name): string {
     const { chosen } = this.#states.ofName(name);
-    if (chosen !== undefined) return titleOf(chosen.candidate);
-    return listed(name.offers.map(({ candidate }) => titleOf(candidate)));
+    return chosen === undefined ? offered(name) : titleOf(chosen.candidate);
   }
 
   /** Who wants something, and who wants that one, up to the world. */
@@ -157,6 +156,10 @@ class Explainer {
 /** Name and version, as apk writes them together. */
 export function titleOf({ record }: Candidate): string {
   return `${record.name}-${record.version}`;
+}
+
+function offered(name: Name): string {
+  return listed(name.offers.map(({ candidate }) => titleOf(candidate)));
 }
 
 function listed(items: readonly string[]): string {
