@@ -64,7 +64,8 @@ export class QemuMachine implements VirtualMachine {
     });
     const onEvent = (event: QmpEvent): void => this.#onQmpEvent(event);
     const opened = connection.then((stream) => QmpClient.open(stream, { clock, onEvent, signal: stop }));
-    const qmp = await orAborted(Promise.race([opened, gone]), stop);
+    // A channel that breaks now is a QEMU that ends: its exit and its words say more.
+    const qmp = await orAborted(Promise.race([opened.catch(() => gone), gone]), stop);
     void qmp.ended.then(() => this.#endWithMonitor());
     this.#on({ kind: "monitor-ready" });
   }
