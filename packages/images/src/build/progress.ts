@@ -3,16 +3,7 @@
 import type { Clock } from "@kelpie/platform";
 
 /** The parts of a build, in their order. */
-export const buildPhases = [
-  "guest",
-  "plan",
-  "packages",
-  "tree",
-  "kernel",
-  "rootfs",
-  "initrd",
-  "store",
-] as const;
+export const buildPhases = ["plan", "guest", "packages", "kernel", "tree", "rootfs", "initrd"] as const;
 export type BuildPhase = (typeof buildPhases)[number];
 
 export type BuildProgress =
@@ -43,7 +34,7 @@ export class BuildReporter {
     this.#signal = signal;
   }
 
-  /** Runs one phase; a build that was cancelled ends before the next. */
+  /** Runs one phase; a build that was cancelled ends before it or behind it. */
   async run<T>(
     phase: BuildPhase,
     work: (note: (text: string) => void) => Promise<T>,
@@ -53,6 +44,7 @@ export class BuildReporter {
     const start = this.#clock.monotonicMs();
     this.#report({ kind: "started", phase });
     const result = await work((note) => this.#report({ kind: "working", phase, note }));
+    this.#signal?.throwIfAborted();
     const durationMs = this.#clock.monotonicMs() - start;
     this.#report({ kind: "finished", phase, durationMs, summary: summary(result) });
     return result;

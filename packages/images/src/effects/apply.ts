@@ -23,7 +23,7 @@ import type { PackageEffects } from "./recognise.ts";
 export type EffectStage = "accounts" | "files" | "whole";
 
 const stages: Readonly<Record<EffectStage, readonly (readonly Effect["do"][])[]>> = {
-  accounts: [["copy"], ["group", "user", "member"]],
+  accounts: [["copy"], ["group"], ["user"], ["member"]],
   files: [["directory", "file", "link", "chmod"]],
   whole: [["shell", "shells", "alternative", "applets", "ca-certificates"]],
 };
@@ -41,7 +41,7 @@ export async function applyEffects(
         attributed(name, () => applyOne(editor, accounts, effect));
       }
     }
-    if (kinds.includes("user")) accounts.write(editor);
+    if (stage === "accounts" && !kinds.includes("copy")) accounts.write(editor);
   }
   if (stage === "whole") await applyWhole(editor, packages);
 }

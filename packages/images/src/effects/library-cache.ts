@@ -1,7 +1,7 @@
 // /etc/ld.so.cache, as ldconfig writes it: where glibc's loader finds libraries by their names.
 // The format is glibc's sysdeps/generic/dl-cache.h, "glibc-ld.so.cache" version 1.1.
 
-import type { ByteSource } from "@kelpie/formats";
+import type { ByteSource, TreeNode } from "@kelpie/formats";
 import { baseName, bytesSource, collect, parentPath } from "@kelpie/formats";
 import type { Architecture } from "@kelpie/platform";
 import { followLinks, lookUp, putAt, readText, type TreeEditor } from "../rootfs/image-tree.ts";
@@ -191,22 +191,33 @@ async function librariesIn(
 ): Promise<readonly CachedLibrary[]> {
   const { tree } = editor;
   const real = followLinks(tree, directory, "follow");
-  const byName = new Map<string, string>();
-  for (const name of tree.list(real)) {
-    if (!/^(lib|ld-).*\.so/.test(name) || /-gdb\.py$/.test(name)) continue;
+  const sonames = new Map<TreeNode, string>();
+  // A file is found by the name that it gives itself, for which it may need a link; links by their own.
+  for (const name of tree.list(real).filter(isLibraryName)) {
+    const node = tree.get(`${real}/${name}`);
+    const library = node?.kind === "file" ? readSharedObject(await contentOf(node.content)) : undefined;
+    if (node === undefined || library?.architecture !== architecture) continue;
+    const { soname = name } = library;
+    sonames.set(node, soname);
+    if (!editor.stands(`${real}/${soname}`)) editor.link(`${real}/${soname}`, name);
+  }
+  const isLibrary = async (name: string): Promise<boolean> => {
     const node = lookUp(tree, `${real}/${name}`);
-    if (node?.kind !== "file") continue;
-    const library = readSharedObject(await contentOf(node.content));
-    if (library?.architecture !== architecture) continue;
-    const isLink = tree.get(`${real}/${name}`)?.kind === "symlink";
-    // A link is asked for by its own name; a file by the name that it gives itself.
-    const soname = isLink ? name : (library.soname ?? name);
-    if (name === soname || !byName.has(soname)) byName.set(soname, name);
+    if (node?.kind !== "file") return false;
+    if (tree.get(`${real}/${name}`) === node) return sonames.get(node) === name;
+    return (
+      sonames.has(node) || readSharedObject(await contentOf(node.content))?.architecture === architecture
+    );
+  };
+  const found: CachedLibrary[] = [];
+  for (const soname of tree.list(real).filter(isLibraryName)) {
+    if (await isLibrary(soname)) found.push({ soname, path: `${directory}/${soname}` });
   }
-  for (const [soname, name] of byName) {
-    if (name !== soname && !editor.stands(`${real}/${soname}`)) editor.link(`${real}/${soname}`, name);
-  }
-  return [...byName.keys()].map((soname) => ({ soname, path: `${directory}/${soname}` }));
+  return found;
+}
+
+function isLibraryName(name: string): boolean {
+  return /^(lib|ld-).*\.so/.test(name) && !name.endsWith("-gdb.py");
 }
 
 async function contentOf(source: ByteSource): Promise<Uint8Array> {
