@@ -16,10 +16,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Reflection serves the descriptors without their comments, which would be half of their size.
     compiler.include_source_info(false);
     let out = std::path::PathBuf::from(std::env::var("OUT_DIR")?);
-    std::fs::write(
-        out.join("descriptors.binpb"),
-        compiler.encode_file_descriptor_set(),
-    )?;
+    std::fs::write(out.join("descriptors.binpb"), compiler.encode_file_descriptor_set())?;
 
     tonic_prost_build::configure()
         .build_transport(false)

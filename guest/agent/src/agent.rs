@@ -1,9 +1,9 @@
-//! AgentService: what the guest is, how it is, and what happens in it.
+//! `AgentService`: what the guest is, how it is, and what happens in it.
 
 use crate::api::agent_service_server::AgentService;
 use crate::api::{
-    AgentState, BootStep, Disk, GetHealthRequest, GetHealthResponse, GetInfoRequest,
-    GetInfoResponse, PingRequest, PingResponse, WatchEventsRequest, WatchEventsResponse,
+    AgentState, BootStep, Disk, GetHealthRequest, GetHealthResponse, GetInfoRequest, GetInfoResponse,
+    PingRequest, PingResponse, WatchEventsRequest, WatchEventsResponse,
 };
 use crate::clock;
 use crate::errors::invalid;
@@ -44,15 +44,9 @@ impl AgentService for Agent {
     async fn ping(&self, request: Request<PingRequest>) -> Answer<PingResponse> {
         let payload = request.into_inner().payload;
         if payload.len() > MAX_PING {
-            return Err(invalid(format!(
-                "payload has at most {MAX_PING} bytes: {}",
-                payload.len()
-            )));
+            return Err(invalid(format!("payload has at most {MAX_PING} bytes: {}", payload.len())));
         }
-        Ok(Response::new(PingResponse {
-            payload,
-            now_boot_ns: clock::boot_ns(),
-        }))
+        Ok(Response::new(PingResponse { payload, now_boot_ns: clock::boot_ns() }))
     }
 
     async fn get_info(&self, _: Request<GetInfoRequest>) -> Answer<GetInfoResponse> {
@@ -94,10 +88,7 @@ impl AgentService for Agent {
         }))
     }
 
-    async fn watch_events(
-        &self,
-        request: Request<WatchEventsRequest>,
-    ) -> Answer<Self::WatchEventsStream> {
+    async fn watch_events(&self, request: Request<WatchEventsRequest>) -> Answer<Self::WatchEventsStream> {
         let watcher = Watcher::new(Arc::clone(&self.events), request.into_inner().after);
         let step = async |mut watcher: Watcher| Some((Ok(watcher.next().await), watcher));
         Ok(Response::new(stream::unfold(watcher, step).boxed()))
@@ -107,21 +98,10 @@ impl AgentService for Agent {
 impl Agent {
     fn features(&self) -> Vec<String> {
         let cgroups = &self.table.cgroups;
-        let present = [
-            ("pidfd", true),
-            ("cgroup", cgroups.has_limits()),
-            ("freeze", cgroups.is_present()),
-        ];
-        let others = [
-            ("pty", std::path::Path::new("/dev/ptmx").exists()),
-            ("openat2", crate::file::has_openat2()),
-        ];
-        present
-            .into_iter()
-            .chain(others)
-            .filter(|(_, has)| *has)
-            .map(|(name, _)| name.to_owned())
-            .collect()
+        let present = [("pidfd", true), ("cgroup", cgroups.has_limits()), ("freeze", cgroups.is_present())];
+        let others =
+            [("pty", std::path::Path::new("/dev/ptmx").exists()), ("openat2", crate::file::has_openat2())];
+        present.into_iter().chain(others).filter(|(_, has)| *has).map(|(name, _)| name.to_owned()).collect()
     }
 }
 
@@ -142,10 +122,7 @@ fn first_line(path: &str) -> String {
 }
 
 fn parse_trace(text: &str) -> Vec<BootStep> {
-    text.lines()
-        .filter_map(parse_step)
-        .take(MAX_STEPS)
-        .collect()
+    text.lines().filter_map(parse_step).take(MAX_STEPS).collect()
 }
 
 /// `SECONDS.MICROSECONDS NAME`.
@@ -155,11 +132,7 @@ fn parse_step(line: &str) -> Option<BootStep> {
     let seconds: u64 = seconds.parse().ok()?;
     let micros: u64 = micros.parse().ok().filter(|_| micros.len() == 6)?;
     let end_boot_ns = seconds.checked_mul(1_000_000_000)? + micros * 1000;
-    Some(BootStep {
-        name: name.trim().to_owned(),
-        end_boot_ns,
-        error: String::new(),
-    })
+    Some(BootStep { name: name.trim().to_owned(), end_boot_ns, error: String::new() })
 }
 
 fn restarts() -> u32 {
@@ -171,9 +144,7 @@ fn restarts() -> u32 {
 fn disks() -> Vec<Disk> {
     let mounts = procfs::mounts(&read_to_string("/proc/self/mountinfo").unwrap_or_default());
     let disk = |mount: procfs::Mount| {
-        let figures = rustix::fs::statvfs(&mount.target)
-            .ok()
-            .filter(|figures| figures.f_blocks > 0)?;
+        let figures = rustix::fs::statvfs(&mount.target).ok().filter(|figures| figures.f_blocks > 0)?;
         Some(Disk {
             mount_point: mount.target,
             r#type: mount.kind,
@@ -183,11 +154,7 @@ fn disks() -> Vec<Disk> {
             inodes_free: figures.f_ffree,
         })
     };
-    mounts
-        .into_iter()
-        .filter_map(disk)
-        .take(MAX_DISKS)
-        .collect()
+    mounts.into_iter().filter_map(disk).take(MAX_DISKS).collect()
 }
 
 #[cfg(test)]
@@ -198,10 +165,7 @@ mod tests {
     fn a_boot_trace_is_read_line_by_line() {
         let steps = parse_trace("0.360012 initrd\n 1.000001 mount /proc\nbad\n1.5 short\n");
         assert_eq!(steps.len(), 2);
-        assert_eq!(
-            (steps[0].name.as_str(), steps[0].end_boot_ns),
-            ("initrd", 360_012_000)
-        );
+        assert_eq!((steps[0].name.as_str(), steps[0].end_boot_ns), ("initrd", 360_012_000));
         assert_eq!(steps[1].name, "mount /proc");
     }
 }

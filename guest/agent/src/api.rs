@@ -1,6 +1,6 @@
 //! The API's types and service traits, generated from proto/ by build.rs.
 
-#![allow(clippy::pedantic, missing_docs)]
+#![allow(clippy::all, clippy::pedantic, reason = "generated")]
 
 include!(concat!(env!("OUT_DIR"), "/kelpie.agent.v1.rs"));
 

@@ -35,7 +35,7 @@ pub struct DispatchBuilder {
 impl DispatchBuilder {
     /// Adds a service under its own name.
     #[must_use]
-    pub fn add<S>(mut self, service: S) -> Self
+    pub fn with<S>(mut self, service: S) -> Self
     where
         S: tonic::codegen::Service<Request, Response = Response, Error = Infallible>
             + NamedService
@@ -46,19 +46,14 @@ impl DispatchBuilder {
         S::Future: Send + 'static,
     {
         let call = Box::new(move |request| -> Answer { Box::pin(service.clone().call(request)) });
-        self.routes.push(Route {
-            name: S::NAME,
-            call,
-        });
+        self.routes.push(Route { name: S::NAME, call });
         self
     }
 
     /// The services added.
     #[must_use]
     pub fn build(self) -> Dispatch {
-        Dispatch {
-            routes: Arc::new(self.routes),
-        }
+        Dispatch { routes: Arc::new(self.routes) }
     }
 }
 
@@ -69,14 +64,10 @@ impl hyper::service::Service<Request> for Dispatch {
 
     fn call(&self, request: Request) -> Answer {
         let service = request.uri().path().split('/').nth(1).unwrap_or_default();
-        match self.routes.iter().find(|route| route.name == service) {
-            Some(route) => (route.call)(request),
-            None => {
-                let status = tonic::Status::unimplemented(format!(
-                    "There is no service of this name: {service}"
-                ));
-                Box::pin(async move { Ok(status.into_http()) })
-            }
+        if let Some(route) = self.routes.iter().find(|route| route.name == service) {
+            return (route.call)(request);
         }
+        let message = format!("There is no service of this name: {service}");
+        Box::pin(async move { Ok(tonic::Status::unimplemented(message).into_http()) })
     }
 }

@@ -64,10 +64,7 @@ pub fn status(what: impl std::fmt::Display, error: &io::Error) -> Status {
         return Status::unknown(format!("Cannot {what}: {error}"));
     };
     let name = errno_name(errno);
-    let mut status = Status::new(
-        code(Errno::from_raw_os_error(errno)),
-        format!("Cannot {what}: {error}"),
-    );
+    let mut status = Status::new(code(Errno::from_raw_os_error(errno)), format!("Cannot {what}: {error}"));
     if let Ok(value) = name.parse() {
         status.metadata_mut().insert(TRAILER, value);
     }

@@ -60,11 +60,7 @@ impl Watcher {
     #[must_use]
     pub fn new(events: Arc<Events>, after: Option<u64>) -> Self {
         let last = lock(&events.backlog).last;
-        Self {
-            events,
-            seen: after.unwrap_or(last).min(last),
-            started: false,
-        }
+        Self { events, seen: after.unwrap_or(last).min(last), started: false }
     }
 
     /// The next event.
@@ -82,21 +78,13 @@ impl Watcher {
 
     fn step(&mut self) -> Option<WatchEventsResponse> {
         let backlog = lock(&self.events.backlog);
-        let told = |event| WatchEventsResponse {
-            event: Some(event),
-            number: 0,
-            at_unix_ns: clock::unix_ns(),
-        };
+        let told =
+            |event| WatchEventsResponse { event: Some(event), number: 0, at_unix_ns: clock::unix_ns() };
         if !self.started {
             self.started = true;
-            return Some(told(Event::Started(WatchStarted {
-                last_number: backlog.last,
-            })));
+            return Some(told(Event::Started(WatchStarted { last_number: backlog.last })));
         }
-        let oldest = backlog
-            .events
-            .front()
-            .map_or(backlog.last + 1, |event| event.number);
+        let oldest = backlog.events.front().map_or(backlog.last + 1, |event| event.number);
         if self.seen + 1 < oldest {
             let count = oldest - 1 - self.seen;
             self.seen = oldest - 1;

@@ -24,12 +24,7 @@ fn mount(line: &str) -> Option<Mount> {
     let target = unescape(place.next()?);
     let read_only = place.next()?.split(',').any(|option| option == "ro");
     let mut device = device.split(' ');
-    Some(Mount {
-        target,
-        read_only,
-        kind: device.next()?.to_owned(),
-        source: unescape(device.next()?),
-    })
+    Some(Mount { target, read_only, kind: device.next()?.to_owned(), source: unescape(device.next()?) })
 }
 
 /// The kernel writes space, tab, newline and backslash as three octal digits.
@@ -37,10 +32,8 @@ fn unescape(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&first, tail)) = rest.split_first() {
-        let octal = tail
-            .get(..3)
-            .filter(|_| first == b'\\')
-            .and_then(|digits| std::str::from_utf8(digits).ok());
+        let octal =
+            tail.get(..3).filter(|_| first == b'\\').and_then(|digits| std::str::from_utf8(digits).ok());
         if let Some(byte) = octal.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
             bytes.push(byte);
             rest = &tail[3..];
@@ -97,22 +90,15 @@ pub fn uptime_ms() -> u64 {
 pub fn load_milli() -> Vec<u32> {
     let text = read("/proc/loadavg");
     let loads = text.split(' ').take(3).filter_map(thousandths);
-    loads
-        .map(|load| u32::try_from(load).unwrap_or(u32::MAX))
-        .collect()
+    loads.map(|load| u32::try_from(load).unwrap_or(u32::MAX)).collect()
 }
 
 /// How many processes and threads there are.
 #[must_use]
 pub fn processes_total() -> u32 {
     let text = read("/proc/loadavg");
-    let entities = text
-        .split(' ')
-        .nth(3)
-        .and_then(|counts| counts.split_once('/'));
-    entities
-        .and_then(|(_, total)| total.parse().ok())
-        .unwrap_or(0)
+    let entities = text.split(' ').nth(3).and_then(|counts| counts.split_once('/'));
+    entities.and_then(|(_, total)| total.parse().ok()).unwrap_or(0)
 }
 
 /// The agent's own resident memory.
@@ -138,19 +124,11 @@ mod tests {
         let mounts = mounts(text);
         assert_eq!(mounts.len(), 2);
         assert_eq!(
-            (
-                mounts[0].target.as_str(),
-                mounts[0].kind.as_str(),
-                mounts[0].read_only
-            ),
+            (mounts[0].target.as_str(), mounts[0].kind.as_str(), mounts[0].read_only),
             ("/", "ext4", false)
         );
         assert_eq!(
-            (
-                mounts[1].target.as_str(),
-                mounts[1].source.as_str(),
-                mounts[1].read_only
-            ),
+            (mounts[1].target.as_str(), mounts[1].source.as_str(), mounts[1].read_only),
             ("/with space", "tmp\\fs", true)
         );
     }

@@ -4,6 +4,7 @@ use crate::agent::Agent;
 use crate::api;
 use crate::dispatch::{Dispatch, DispatchBuilder, MAX_MESSAGE};
 use crate::events::Events;
+use crate::file::service::Files;
 use crate::log;
 use crate::process::cgroup::Cgroups;
 use crate::process::service::Processes;
@@ -46,10 +47,7 @@ impl Options {
     /// # Errors
     /// A sentence for the person who wrote it.
     pub fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
-        let mut options = Self {
-            place: Place::Vm,
-            cgroup: Some(CGROUP.to_owned()),
-        };
+        let mut options = Self { place: Place::Vm, cgroup: Some(CGROUP.to_owned()) };
         let mut named = None;
         while let Some(word) = words.next() {
             let mut value = || words.next().ok_or_else(|| format!("{word} needs a value"));
@@ -71,11 +69,7 @@ impl Options {
 /// # Errors
 /// When nothing can be listened on.
 pub async fn serve(options: Options) -> io::Result<()> {
-    let cgroups = options
-        .cgroup
-        .as_deref()
-        .map(Cgroups::open)
-        .unwrap_or_default();
+    let cgroups = options.cgroup.as_deref().map(Cgroups::open).unwrap_or_default();
     let guest = Arc::new(Guest::default());
     let sessions = sessions(&guest, cgroups);
     match options.place {
@@ -86,10 +80,7 @@ pub async fn serve(options: Options) -> io::Result<()> {
         }
         Place::Vm => {
             match listen::vsock(VSOCK_PORT) {
-                Ok(socket) => drop(tokio::spawn(listen::serve_socket(
-                    socket,
-                    Arc::clone(&sessions),
-                ))),
+                Ok(socket) => drop(tokio::spawn(listen::serve_socket(socket, Arc::clone(&sessions)))),
                 // There is no vsock here. A module that comes later is of no use: the host has chosen by then.
                 Err(error) if is_absence(&error) => {}
                 Err(error) => log(format_args!("error vsock: {error}")),
@@ -103,45 +94,35 @@ pub async fn serve(options: Options) -> io::Result<()> {
 fn is_absence(error: &io::Error) -> bool {
     use rustix::io::Errno;
     let errno = error.raw_os_error().map(Errno::from_raw_os_error);
-    matches!(
-        errno,
-        Some(Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL | Errno::NODEV)
-    )
+    matches!(errno, Some(Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL | Errno::NODEV))
 }
 
 fn sessions(guest: &Arc<Guest>, cgroups: Cgroups) -> Arc<Sessions> {
     let events = Arc::new(Events::default());
     let budget = procfs::memory().total_bytes / OUTPUT_SHARE;
-    let table = Arc::new(Table::new(
-        cgroups,
-        Arc::clone(&events),
-        usize::try_from(budget).unwrap_or(usize::MAX),
-    ));
+    let table =
+        Arc::new(Table::new(cgroups, Arc::clone(&events), usize::try_from(budget).unwrap_or(usize::MAX)));
     let open = Arc::new(AtomicU32::new(0));
-    let agent = Agent {
-        guest: Arc::clone(guest),
-        table: Arc::clone(&table),
-        events,
-        sessions: Arc::clone(&open),
-    };
+    let agent =
+        Agent { guest: Arc::clone(guest), table: Arc::clone(&table), events, sessions: Arc::clone(&open) };
     let ends = guest.session_ends.subscribe();
     Arc::new(Sessions::new(dispatch(agent, table), open, ends))
 }
 
 fn dispatch(agent: Agent, table: Arc<Table>) -> Dispatch {
     let mut services = DispatchBuilder::default()
-        .add(
-            api::agent_service_server::AgentServiceServer::new(agent)
-                .max_decoding_message_size(MAX_MESSAGE),
+        .with(
+            api::agent_service_server::AgentServiceServer::new(agent).max_decoding_message_size(MAX_MESSAGE),
         )
-        .add(
+        .with(api::file_service_server::FileServiceServer::new(Files).max_decoding_message_size(MAX_MESSAGE))
+        .with(
             api::process_service_server::ProcessServiceServer::new(Processes::new(table))
                 .max_decoding_message_size(MAX_MESSAGE),
         );
-    let reflection = tonic_reflection::server::Builder::configure()
-        .register_encoded_file_descriptor_set(api::DESCRIPTORS);
+    let reflection =
+        tonic_reflection::server::Builder::configure().register_encoded_file_descriptor_set(api::DESCRIPTORS);
     match reflection.build_v1() {
-        Ok(service) => services = services.add(service),
+        Ok(service) => services = services.with(service),
         Err(error) => log(format_args!("error reflection: {error}")),
     }
     services.build()

@@ -64,5 +64,5 @@ fn fresh_id() -> String {
     let mut bytes = [0_u8; 16];
     // It fails only where the kernel has no such call; an id of zeros is then told apart from none.
     let _ = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty());
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    format!("{:032x}", u128::from_be_bytes(bytes))
 }

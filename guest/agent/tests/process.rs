@@ -1,21 +1,18 @@
-//! What ProcessService promises, against a real agent.
+//! What `ProcessService` promises, against a real agent.
 
 mod support;
 
 use kelpie_guest::api::exec_request::Request as ExecPart;
 use kelpie_guest::api::{
-    AttachRequest, ExecRequest, ExitCause, Identity, OutputPolicy, ProcessSpec, Signal,
-    SignalProcessRequest, SignalTarget, SpawnError, StartProcessRequest, StdinEnd, StdinMode,
-    Terminal, TerminalSize, WaitProcessRequest, WriteStdinRequest, identity,
-    start_process_response,
+    AttachRequest, ExecRequest, ExitCause, Identity, OutputPolicy, ProcessSpec, Signal, SignalProcessRequest,
+    SignalTarget, SpawnError, StartProcessRequest, StdinEnd, StdinMode, Terminal, TerminalSize,
+    WaitProcessRequest, WriteStdinRequest, identity, start_process_response,
 };
 use std::time::{Duration, Instant};
 use support::{Agent, Channel, Ran, collect_from, command, eventually, is_alive, shell, start};
 
 fn part(part: ExecPart) -> ExecRequest {
-    ExecRequest {
-        request: Some(part),
-    }
+    ExecRequest { request: Some(part) }
 }
 
 fn stdin(data: &[u8]) -> ExecRequest {
@@ -23,49 +20,36 @@ fn stdin(data: &[u8]) -> ExecRequest {
 }
 
 async fn begin(channel: &Channel, id: &str, spec: ProcessSpec) -> kelpie_guest::api::Process {
-    let request = StartProcessRequest {
-        id: id.to_owned(),
-        spec: Some(spec),
-    };
-    match channel
-        .processes()
-        .start_process(request)
-        .await
-        .unwrap()
-        .into_inner()
-        .result
-        .unwrap()
-    {
+    let request = StartProcessRequest { id: id.to_owned(), spec: Some(spec) };
+    match channel.processes().start_process(request).await.unwrap().into_inner().result.unwrap() {
         start_process_response::Result::Process(process) => process,
         start_process_response::Result::Failure(failure) => panic!("{failure:?}"),
     }
 }
 
 async fn attach(channel: &Channel, id: &str, stdout_offset: u64) -> Ran {
-    let request = AttachRequest {
-        id: id.to_owned(),
-        stdout_offset,
-        ..AttachRequest::default()
-    };
-    let stream = channel
-        .processes()
-        .attach(request)
-        .await
-        .unwrap()
-        .into_inner();
+    let request = AttachRequest { id: id.to_owned(), stdout_offset, ..AttachRequest::default() };
+    let stream = channel.processes().attach(request).await.unwrap().into_inner();
     tokio::time::timeout(support::DEADLINE, collect_from(stdout_offset, stream))
         .await
         .expect("an end in time")
         .unwrap()
 }
 
+/// What the shell loop of these tests prints.
+fn lines(count: u32) -> String {
+    use std::fmt::Write;
+    (0..count).fold(String::new(), |mut text, i| {
+        let _ = writeln!(text, "line {i}");
+        text
+    })
+}
+
 #[tokio::test]
 async fn output_comes_apart_and_whole_and_before_the_exit() {
     let agent = Agent::start();
     let channel = agent.connect().await;
-    let ran = channel
-        .run(shell("printf out; printf err >&2; exit 7"))
-        .await;
+    let ran = channel.run(shell("printf out; printf err >&2; exit 7")).await;
     assert_eq!(
         (ran.stdout.as_slice(), ran.stderr.as_slice(), ran.code()),
         (&b"out"[..], &b"err"[..], Some(7))
@@ -79,13 +63,8 @@ async fn much_output_passes_through_small_buffers_unchanged() {
     let agent = Agent::start();
     let channel = agent.connect().await;
     let script = "i=0; while [ $i -lt 200000 ]; do echo line $i; i=$((i+1)); done";
-    let ran = channel
-        .run(ProcessSpec {
-            output_buffer_bytes: 64 * 1024,
-            ..shell(script)
-        })
-        .await;
-    let expected: String = (0..200_000).map(|i| format!("line {i}\n")).collect();
+    let ran = channel.run(ProcessSpec { output_buffer_bytes: 64 * 1024, ..shell(script) }).await;
+    let expected = lines(200_000);
     assert_eq!(ran.text(), expected);
     assert_eq!(ran.code(), Some(0));
 }
@@ -94,10 +73,7 @@ async fn much_output_passes_through_small_buffers_unchanged() {
 async fn stdin_is_passed_on_whole_and_ends_by_request_and_by_the_streams_end() {
     let agent = Agent::start();
     let channel = agent.connect().await;
-    let spec = ProcessSpec {
-        stdin: StdinMode::Pipe.into(),
-        ..command(&["cat"])
-    };
+    let spec = ProcessSpec { stdin: StdinMode::Pipe.into(), ..command(&["cat"]) };
     let bytes: Vec<u8> = (0..=255).cycle().take(300_000).collect();
     let mut requests: Vec<_> = bytes.chunks(60_000).map(stdin).collect();
     let by_end_of_stream = channel.run_with(spec.clone(), &requests).await;
@@ -117,11 +93,8 @@ async fn stdin_without_a_pipe_is_at_its_end() {
 async fn stdin_that_nobody_reads_hangs_nothing() {
     let agent = Agent::start();
     let channel = agent.connect().await;
-    let spec = ProcessSpec {
-        stdin: StdinMode::Pipe.into(),
-        ..shell("exec 0<&-; sleep 0.1; echo done")
-    };
-    let ran = channel.run_with(spec, &vec![stdin(&[0; 60_000]); 10]).await;
+    let spec = ProcessSpec { stdin: StdinMode::Pipe.into(), ..shell("exec 0<&-; sleep 0.1; echo done") };
+    let ran = channel.run_with(spec, &vec![stdin(&vec![0; 60_000]); 10]).await;
     assert_eq!((ran.text().as_str(), ran.code()), ("done\n", Some(0)));
 }
 
@@ -136,91 +109,37 @@ async fn every_spawn_failure_has_its_own_name() {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
         path.to_str().unwrap().to_owned()
     };
-    let user = |user| {
-        Some(Identity {
-            user: Some(user),
-            ..Identity::default()
-        })
-    };
-    let group = |group| {
-        Some(Identity {
-            group: Some(group),
-            ..Identity::default()
-        })
-    };
+    let user = |user| Some(Identity { user: Some(user), ..Identity::default() });
+    let group = |group| Some(Identity { group: Some(group), ..Identity::default() });
     let plain = file("plain", 0o644, b"#!/bin/sh\n");
     let garbage = file("garbage", 0o755, b"\x01\x02\x03");
     let orphan = file("orphan", 0o755, b"#!/no/such/interpreter\n");
     let long = "x".repeat(200_000);
     let cases = [
-        (
-            command(&["no-such-program"]),
-            SpawnError::NotFound,
-            "ENOENT",
-        ),
-        (
-            command(&["/no/such/program"]),
-            SpawnError::NotFound,
-            "ENOENT",
-        ),
+        (command(&["no-such-program"]), SpawnError::NotFound, "ENOENT"),
+        (command(&["/no/such/program"]), SpawnError::NotFound, "ENOENT"),
         (command(&[&plain]), SpawnError::NotExecutable, "EACCES"),
         (command(&["/"]), SpawnError::NotExecutable, "EACCES"),
         (command(&[&garbage]), SpawnError::BadFormat, "ENOEXEC"),
+        (command(&[&orphan]), SpawnError::InterpreterMissing, "ENOENT"),
+        (command(&["true", &long]), SpawnError::ArgumentsTooLong, "E2BIG"),
+        (ProcessSpec { cwd: "/no/such".into(), ..shell("") }, SpawnError::CwdMissing, "ENOENT"),
+        (ProcessSpec { cwd: "/etc/passwd".into(), ..shell("") }, SpawnError::CwdForbidden, "ENOTDIR"),
         (
-            command(&[&orphan]),
-            SpawnError::InterpreterMissing,
-            "ENOENT",
-        ),
-        (
-            command(&["true", &long]),
-            SpawnError::ArgumentsTooLong,
-            "E2BIG",
-        ),
-        (
-            ProcessSpec {
-                cwd: "/no/such".into(),
-                ..shell("")
-            },
-            SpawnError::CwdMissing,
-            "ENOENT",
-        ),
-        (
-            ProcessSpec {
-                cwd: "/etc/passwd".into(),
-                ..shell("")
-            },
-            SpawnError::CwdForbidden,
-            "ENOTDIR",
-        ),
-        (
-            ProcessSpec {
-                identity: user(identity::User::UserName("nobody-here".into())),
-                ..shell("")
-            },
+            ProcessSpec { identity: user(identity::User::UserName("nobody-here".into())), ..shell("") },
             SpawnError::NoSuchUser,
             "",
         ),
         (
-            ProcessSpec {
-                identity: group(identity::Group::GroupName("none-here".into())),
-                ..shell("")
-            },
+            ProcessSpec { identity: group(identity::Group::GroupName("none-here".into())), ..shell("") },
             SpawnError::NoSuchGroup,
             "",
         ),
     ];
     for (spec, error, errno) in cases {
-        let failure = channel
-            .run(spec.clone())
-            .await
-            .failure
-            .unwrap_or_else(|| panic!("{error:?} is no failure"));
-        assert_eq!(
-            (failure.error(), failure.errno.as_str()),
-            (error, errno),
-            "{}",
-            failure.message
-        );
+        let failure =
+            channel.run(spec.clone()).await.failure.unwrap_or_else(|| panic!("{error:?} is no failure"));
+        assert_eq!((failure.error(), failure.errno.as_str()), (error, errno), "{}", failure.message);
     }
     let ran = channel.run(shell("echo still well")).await;
     assert_eq!(ran.text(), "still well\n");
@@ -230,47 +149,24 @@ async fn every_spawn_failure_has_its_own_name() {
 async fn the_exit_tells_code_and_signal_and_cause() {
     let agent = Agent::start();
     let channel = agent.connect().await;
-    let timeout = |script: &str, grace| ProcessSpec {
-        timeout_ms: 150,
-        kill_grace_ms: Some(grace),
-        ..shell(script)
-    };
+    let timeout =
+        |script: &str, grace| ProcessSpec { timeout_ms: 150, kill_grace_ms: Some(grace), ..shell(script) };
     let cases = [
         (shell("exit 0"), (Some(0), None), ExitCause::Own),
         (shell("exit 255"), (Some(255), None), ExitCause::Own),
         (shell("kill -TERM $$"), (None, Some(15)), ExitCause::Own),
         (shell("kill -KILL $$"), (None, Some(9)), ExitCause::Own),
         (shell("kill -SEGV $$"), (None, Some(11)), ExitCause::Own),
-        (
-            timeout("sleep 60", 5000),
-            (None, Some(15)),
-            ExitCause::TimedOut,
-        ),
-        (
-            timeout("trap '' TERM; sleep 60 & wait; sleep 60", 100),
-            (None, Some(9)),
-            ExitCause::TimedOut,
-        ),
-        (
-            timeout("trap 'exit 3' TERM; sleep 60 & wait", 5000),
-            (Some(3), None),
-            ExitCause::TimedOut,
-        ),
+        (timeout("sleep 60", 5000), (None, Some(15)), ExitCause::TimedOut),
+        (timeout("trap '' TERM; sleep 60 & wait; sleep 60", 100), (None, Some(9)), ExitCause::TimedOut),
+        (timeout("trap 'exit 3' TERM; sleep 60 & wait", 5000), (Some(3), None), ExitCause::TimedOut),
         (timeout("sleep 60", 0), (None, Some(9)), ExitCause::TimedOut),
-        (
-            timeout("kill -STOP $$", 5000),
-            (None, Some(15)),
-            ExitCause::TimedOut,
-        ),
+        (timeout("kill -STOP $$", 5000), (None, Some(15)), ExitCause::TimedOut),
     ];
     for (spec, ending, cause) in cases {
         let script = spec.argv[2].clone();
         let ran = channel.run(spec).await;
-        assert_eq!(
-            ((ran.code(), ran.signal()), ran.cause()),
-            (ending, cause),
-            "{script}"
-        );
+        assert_eq!(((ran.code(), ran.signal()), ran.cause()), (ending, cause), "{script}");
     }
 }
 
@@ -279,11 +175,7 @@ async fn a_timeout_ends_the_whole_group() {
     let agent = Agent::start();
     let channel = agent.connect().await;
     let script = "(trap '' TERM; sleep 60) & echo $!; wait";
-    let spec = ProcessSpec {
-        timeout_ms: 150,
-        kill_grace_ms: Some(5000),
-        ..shell(script)
-    };
+    let spec = ProcessSpec { timeout_ms: 150, kill_grace_ms: Some(5000), ..shell(script) };
     let ran = channel.run(spec).await;
     let child: u32 = ran.text().trim().parse().unwrap();
     assert_eq!(ran.cause(), ExitCause::TimedOut);
@@ -296,62 +188,36 @@ async fn a_signal_reaches_the_group_or_the_leader_alone() {
     let channel = agent.connect().await;
     for (target, others_die) in [(SignalTarget::Group, true), (SignalTarget::Leader, false)] {
         let id = format!("{}", target as i32);
-        begin(
-            &channel,
-            &id,
-            shell("sleep 60 >/dev/null 2>&1 & echo $!; wait"),
-        )
-        .await;
+        begin(&channel, &id, shell("sleep 60 >/dev/null 2>&1 & echo $!; wait")).await;
         let mut stream = channel
             .processes()
-            .attach(AttachRequest {
-                id: id.clone(),
-                ..AttachRequest::default()
-            })
+            .attach(AttachRequest { id: id.clone(), ..AttachRequest::default() })
             .await
             .unwrap()
             .into_inner();
         let mut ran = Ran::default();
         while ran.stdout.is_empty() {
-            ran.take(support::Carrier::event(
-                stream.message().await.unwrap().unwrap(),
-            ));
+            ran.take(support::Carrier::event(stream.message().await.unwrap().unwrap()));
         }
         let child: u32 = ran.text().trim().parse().unwrap();
-        let signal = Some(Signal {
-            number: 15,
-            target: target.into(),
-        });
+        let signal = Some(Signal { number: 15, target: target.into() });
         let answer = channel
             .processes()
-            .signal_process(SignalProcessRequest {
-                id: id.clone(),
-                signal,
-            })
+            .signal_process(SignalProcessRequest { id: id.clone(), signal })
             .await
             .unwrap();
         assert!(answer.into_inner().delivered);
         while let Some(message) = stream.message().await.unwrap() {
             ran.take(support::Carrier::event(message));
         }
-        assert_eq!(
-            (ran.signal(), ran.cause()),
-            (Some(15), ExitCause::Signalled)
-        );
+        assert_eq!((ran.signal(), ran.cause()), (Some(15), ExitCause::Signalled));
         if others_die {
             eventually("the child's end", || !is_alive(child)).await;
         } else {
             assert!(is_alive(child));
-            std::process::Command::new("kill")
-                .arg(child.to_string())
-                .status()
-                .unwrap();
+            std::process::Command::new("kill").arg(child.to_string()).status().unwrap();
         }
-        let late = channel
-            .processes()
-            .signal_process(SignalProcessRequest { id, signal })
-            .await
-            .unwrap();
+        let late = channel.processes().signal_process(SignalProcessRequest { id, signal }).await.unwrap();
         assert!(!late.into_inner().delivered);
     }
 }
@@ -361,18 +227,12 @@ async fn a_descendant_that_keeps_the_output_open_delays_nothing() {
     let agent = Agent::start();
     let channel = agent.connect().await;
     let begun = Instant::now();
-    for script in [
-        "sleep 30 & echo out",
-        "(while :; do echo more; done) & echo $!",
-    ] {
+    for script in ["sleep 30 & echo out", "(while :; do echo more; done) & echo $!"] {
         let ran = channel.run(shell(script)).await;
         assert!(ran.exit.unwrap().output_held);
         assert!(begun.elapsed() < Duration::from_secs(10));
         if let Ok(child) = ran.text().lines().next().unwrap().parse::<i32>() {
-            std::process::Command::new("kill")
-                .arg(child.to_string())
-                .status()
-                .unwrap();
+            std::process::Command::new("kill").arg(child.to_string()).status().unwrap();
         }
     }
 }
@@ -381,29 +241,17 @@ async fn a_descendant_that_keeps_the_output_open_delays_nothing() {
 async fn a_process_outlives_its_connection_and_misses_nothing() {
     let agent = Agent::start();
     let (channel, task) = {
-        let mut stream = tokio::net::UnixStream::connect(agent.socket())
-            .await
-            .unwrap();
+        let mut stream = tokio::net::UnixStream::connect(agent.socket()).await.unwrap();
         support::greet(&mut stream, 1).await;
         Channel::cuttable(stream).await
     };
     let script = "i=0; while [ $i -lt 50000 ]; do echo line $i; i=$((i+1)); done; exit 5";
-    let spec = ProcessSpec {
-        output_policy: OutputPolicy::Pause.into(),
-        ..shell(script)
-    };
+    let spec = ProcessSpec { output_policy: OutputPolicy::Pause.into(), ..shell(script) };
     let request = tokio_stream::iter([start("job", spec.clone())]);
-    let mut stream = channel
-        .processes()
-        .exec(request)
-        .await
-        .unwrap()
-        .into_inner();
+    let mut stream = channel.processes().exec(request).await.unwrap().into_inner();
     let mut first = Ran::default();
     while first.stdout.len() < 100_000 {
-        first.take(support::Carrier::event(
-            stream.message().await.unwrap().unwrap(),
-        ));
+        first.take(support::Carrier::event(stream.message().await.unwrap().unwrap()));
     }
     task.abort();
     drop(stream);
@@ -413,7 +261,7 @@ async fn a_process_outlives_its_connection_and_misses_nothing() {
     assert_eq!(again.pid, first.pid, "asking twice starts once");
     let rest = attach(&channel, "job", first.stdout.len() as u64).await;
     assert_eq!((rest.lost, rest.code()), (0, Some(5)));
-    let expected: String = (0..50_000).map(|i| format!("line {i}\n")).collect();
+    let expected = lines(50_000);
     let all = [first.stdout, rest.stdout].concat();
     assert_eq!(String::from_utf8(all).unwrap(), expected);
 }
@@ -422,22 +270,10 @@ async fn a_process_outlives_its_connection_and_misses_nothing() {
 async fn output_that_nobody_reads_gives_way_and_is_told_as_lost() {
     let agent = Agent::start();
     let channel = agent.connect().await;
-    let spec = ProcessSpec {
-        output_buffer_bytes: 64 * 1024,
-        ..shell("head -c 1000000 /dev/zero; echo end")
-    };
+    let spec = ProcessSpec { output_buffer_bytes: 64 * 1024, ..shell("head -c 1000000 /dev/zero; echo end") };
     begin(&channel, "talker", spec).await;
-    let request = WaitProcessRequest {
-        id: "talker".into(),
-    };
-    let exit = channel
-        .processes()
-        .wait_process(request)
-        .await
-        .unwrap()
-        .into_inner()
-        .exit
-        .unwrap();
+    let request = WaitProcessRequest { id: "talker".into() };
+    let exit = channel.processes().wait_process(request).await.unwrap().into_inner().exit.unwrap();
     assert_eq!(exit.status, Some(kelpie_guest::api::exit::Status::Code(0)));
     let ran = attach(&channel, "talker", 0).await;
     assert_eq!(ran.lost + ran.stdout.len() as u64, 1_000_004);
@@ -456,43 +292,18 @@ async fn a_paused_process_waits_for_its_reader() {
     };
     begin(&channel, "patient", spec).await;
     let ran = attach(&channel, "patient", 0).await;
-    assert_eq!(
-        (ran.lost, ran.stdout.len(), ran.code()),
-        (0, 1_000_000, Some(0))
-    );
+    assert_eq!((ran.lost, ran.stdout.len(), ran.code()), (0, 1_000_000, Some(0)));
 }
 
 #[tokio::test]
 async fn an_orphan_is_ended_and_says_so() {
     let agent = Agent::start();
     let channel = agent.connect().await;
-    begin(
-        &channel,
-        "orphan",
-        ProcessSpec {
-            orphan_timeout_ms: 100,
-            ..shell("sleep 60")
-        },
-    )
-    .await;
-    let request = WaitProcessRequest {
-        id: "orphan".into(),
-    };
-    let exit = channel
-        .processes()
-        .wait_process(request)
-        .await
-        .unwrap()
-        .into_inner()
-        .exit
-        .unwrap();
+    begin(&channel, "orphan", ProcessSpec { orphan_timeout_ms: 100, ..shell("sleep 60") }).await;
+    let request = WaitProcessRequest { id: "orphan".into() };
+    let exit = channel.processes().wait_process(request).await.unwrap().into_inner().exit.unwrap();
     assert_eq!(exit.cause(), ExitCause::Orphaned);
-    let attended = channel
-        .run(ProcessSpec {
-            orphan_timeout_ms: 100,
-            ..shell("sleep 0.4; echo here")
-        })
-        .await;
+    let attended = channel.run(ProcessSpec { orphan_timeout_ms: 100, ..shell("sleep 0.4; echo here") }).await;
     assert_eq!(attended.text(), "here\n");
 }
 
@@ -500,10 +311,7 @@ async fn an_orphan_is_ended_and_says_so() {
 async fn stdin_goes_on_over_another_connection_without_a_byte_twice() {
     let agent = Agent::start();
     let channel = agent.connect().await;
-    let spec = ProcessSpec {
-        stdin: StdinMode::Pipe.into(),
-        ..command(&["cat"])
-    };
+    let spec = ProcessSpec { stdin: StdinMode::Pipe.into(), ..command(&["cat"]) };
     begin(&channel, "cat", spec).await;
     let write = |offset, data: &'static [u8], end| WriteStdinRequest {
         id: "cat".into(),
@@ -512,23 +320,14 @@ async fn stdin_goes_on_over_another_connection_without_a_byte_twice() {
         end,
     };
     let send = async |channel: &Channel, request| {
-        channel
-            .processes()
-            .write_stdin(tokio_stream::iter([request]))
-            .await
+        channel.processes().write_stdin(tokio_stream::iter([request])).await
     };
-    let accepted = send(&channel, write(Some(0), b"hello ", false))
-        .await
-        .unwrap()
-        .into_inner();
+    let accepted = send(&channel, write(Some(0), b"hello ", false)).await.unwrap().into_inner();
     assert_eq!((accepted.accepted_bytes, accepted.open), (6, true));
     let other = agent.connect().await;
     let gap = send(&other, write(Some(7), b"x", false)).await.unwrap_err();
     assert_eq!(gap.code(), tonic::Code::OutOfRange);
-    let accepted = send(&other, write(Some(3), b"lo world", true))
-        .await
-        .unwrap()
-        .into_inner();
+    let accepted = send(&other, write(Some(3), b"lo world", true)).await.unwrap().into_inner();
     assert_eq!((accepted.accepted_bytes, accepted.open), (11, false));
     assert_eq!(attach(&other, "cat", 0).await.text(), "hello world");
 }
@@ -539,38 +338,18 @@ async fn a_terminal_has_a_size_and_one_stream_and_takes_ctrl_d() {
     let channel = agent.connect().await;
     let size = |rows, columns| TerminalSize { rows, columns };
     let terminal = |script: &str| ProcessSpec {
-        terminal: Some(Terminal {
-            size: Some(size(30, 100)),
-            term: String::new(),
-        }),
+        terminal: Some(Terminal { size: Some(size(30, 100)), term: String::new() }),
         ..shell(script)
     };
-    let ran = channel
-        .run_with(terminal("stty size; echo $TERM; echo err >&2; tty"), &[])
-        .await;
-    assert!(
-        ran.text()
-            .starts_with("30 100\r\nxterm-256color\r\nerr\r\n/dev/pts/"),
-        "{}",
-        ran.text()
-    );
+    let ran = channel.run_with(terminal("stty size; echo $TERM; echo err >&2; tty"), &[]).await;
+    assert!(ran.text().starts_with("30 100\r\nxterm-256color\r\nerr\r\n/dev/pts/"), "{}", ran.text());
     assert!(ran.stderr.is_empty());
-    let requests = [
-        part(ExecPart::Resize(size(40, 120))),
-        stdin(b"typed\n"),
-        part(ExecPart::StdinEnd(StdinEnd {})),
-    ];
+    let requests =
+        [part(ExecPart::Resize(size(40, 120))), stdin(b"typed\n"), part(ExecPart::StdinEnd(StdinEnd {}))];
     let ran = channel
-        .run_with(
-            terminal("stty -echo; read x; stty size; echo got $x; cat; echo over"),
-            &requests,
-        )
+        .run_with(terminal("stty -echo; read x; stty size; echo got $x; cat; echo over"), &requests)
         .await;
-    assert!(
-        ran.text().contains("40 120\r\ngot typed\r\nover"),
-        "{}",
-        ran.text()
-    );
+    assert!(ran.text().contains("40 120\r\ngot typed\r\nover"), "{}", ran.text());
     assert_eq!(ran.code(), Some(0));
 }
 
@@ -603,19 +382,8 @@ async fn the_environment_is_the_users_and_the_callers() {
         })
         .await;
     let home = std::env::var("HOME").unwrap_or_default();
-    assert_eq!(
-        ran.text(),
-        format!(
-            "{home}|a b=c|/tmp\n0077\n{}\n",
-            rustix::process::getuid().as_raw()
-        )
-    );
-    let ran = channel
-        .run(ProcessSpec {
-            clear_env: true,
-            ..command(&["/usr/bin/env"])
-        })
-        .await;
+    assert_eq!(ran.text(), format!("{home}|a b=c|/tmp\n0077\n{}\n", rustix::process::getuid().as_raw()));
+    let ran = channel.run(ProcessSpec { clear_env: true, ..command(&["/usr/bin/env"]) }).await;
     assert_eq!(ran.text(), "");
 }
 
@@ -646,11 +414,7 @@ async fn root_starts_a_process_as_somebody_else() {
 async fn thousands_of_execs_leave_nothing_behind() {
     let agent = Agent::start();
     let channel = agent.connect().await;
-    let descriptors = || {
-        std::fs::read_dir(format!("/proc/{}/fd", agent.pid()))
-            .unwrap()
-            .count()
-    };
+    let descriptors = || std::fs::read_dir(format!("/proc/{}/fd", agent.pid())).unwrap().count();
     let spec = || shell("head -c 20000 /dev/zero");
     for _ in 0..300 {
         channel.run(spec()).await;
@@ -669,11 +433,7 @@ async fn thousands_of_execs_leave_nothing_behind() {
         .trim_end_matches(" kB")
         .parse()
         .unwrap();
-    assert!(
-        resident < 24 * 1024,
-        "resident after 800 execs: {resident} kB"
-    );
-    let children =
-        std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", agent.pid())).unwrap();
+    assert!(resident < 24 * 1024, "resident after 800 execs: {resident} kB");
+    let children = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", agent.pid())).unwrap();
     assert_eq!(children, "");
 }

@@ -36,12 +36,8 @@ impl Reader {
     /// Attaches to a process.
     ///
     /// # Errors
-    /// OUT_OF_RANGE when an offset is beyond what the process has written.
-    pub fn attach(
-        process: Arc<Process>,
-        positions: [u64; STREAMS],
-        passive: bool,
-    ) -> Result<Self, Status> {
+    /// `OUT_OF_RANGE` when an offset is beyond what the process has written.
+    pub fn attach(process: Arc<Process>, positions: [u64; STREAMS], passive: bool) -> Result<Self, Status> {
         let key = {
             let mut state = lock(&process.state);
             for (stream, position) in positions.iter().enumerate() {
@@ -56,13 +52,7 @@ impl Reader {
             (!passive).then(|| state.outputs.attach(positions))
         };
         process.attachment.notify_one();
-        Ok(Self {
-            process,
-            key,
-            positions,
-            turn: 0,
-            stage: Stage::Start,
-        })
+        Ok(Self { process, key, positions, turn: 0, stage: Stage::Start })
     }
 
     /// The process.
@@ -101,19 +91,11 @@ impl Reader {
                 Piece::End => ended += 1,
                 Piece::Data(data) => {
                     self.moved(state, stream, offset + data.len() as u64);
-                    return Some(Event::Output(Output {
-                        stream: NAMES[stream].into(),
-                        offset,
-                        data,
-                    }));
+                    return Some(Event::Output(Output { stream: NAMES[stream].into(), offset, data }));
                 }
                 Piece::Lost(length) => {
                     self.moved(state, stream, offset + length);
-                    return Some(Event::Lost(OutputLost {
-                        stream: NAMES[stream].into(),
-                        offset,
-                        length,
-                    }));
+                    return Some(Event::Lost(OutputLost { stream: NAMES[stream].into(), offset, length }));
                 }
             }
         }
@@ -139,10 +121,7 @@ impl Drop for Reader {
         if let Some(key) = self.key {
             lock(&self.process.state).outputs.detach(key);
             self.process.attachment.notify_one();
-            self.process
-                .room
-                .iter()
-                .for_each(tokio::sync::Notify::notify_one);
+            self.process.room.iter().for_each(tokio::sync::Notify::notify_one);
         }
     }
 }

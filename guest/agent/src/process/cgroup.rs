@@ -50,11 +50,7 @@ impl Cgroups {
             let _ = fs::write(parent.join("cgroup.subtree_control"), &enable);
             limits &= fs::write(base.join("cgroup.subtree_control"), &enable).is_ok();
         }
-        Self {
-            base: usable.then_some(base),
-            limits,
-            busy: Mutex::default(),
-        }
+        Self { base: usable.then_some(base), limits, busy: Mutex::default() }
     }
 
     /// Whether limits can be set.
@@ -82,9 +78,7 @@ impl Cgroups {
             return Ok(None);
         };
         self.sweep();
-        let cgroup = Cgroup {
-            path: base.join(id),
-        };
+        let cgroup = Cgroup { path: base.join(id) };
         fs::create_dir(&cgroup.path)?;
         match limits.filter(|_| wanted).map(|limits| cgroup.limit(limits)) {
             Some(Err(error)) => {
@@ -106,9 +100,7 @@ impl Cgroups {
     #[must_use]
     pub fn set_frozen(&self, frozen: bool) -> bool {
         let value = if frozen { "1" } else { "0" };
-        self.base
-            .as_ref()
-            .is_some_and(|base| fs::write(base.join("cgroup.freeze"), value).is_ok())
+        self.base.as_ref().is_some_and(|base| fs::write(base.join("cgroup.freeze"), value).is_ok())
     }
 
     fn sweep(&self) {
@@ -162,10 +154,7 @@ impl Cgroup {
         if limits.memory_max_bytes > 0 {
             write("memory.max", limits.memory_max_bytes.to_string())?;
             write("memory.oom.group", "1".to_owned())?;
-            let swap = write(
-                "memory.swap.max",
-                limits.swap_max_bytes.unwrap_or(0).to_string(),
-            );
+            let swap = write("memory.swap.max", limits.swap_max_bytes.unwrap_or(0).to_string());
             // A kernel without swap has no such file, and nothing to limit.
             if limits.swap_max_bytes.is_some() {
                 swap?;
@@ -187,9 +176,7 @@ fn own_cgroup() -> Option<PathBuf> {
     let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
     let own = fs::read_to_string("/proc/self/cgroup").ok()?;
     let own = own.lines().find_map(|line| line.strip_prefix("0::"))?;
-    let mount = crate::procfs::mounts(&mounts)
-        .into_iter()
-        .find(|mount| mount.kind == "cgroup2")?;
+    let mount = crate::procfs::mounts(&mounts).into_iter().find(|mount| mount.kind == "cgroup2")?;
     Some(Path::new(&mount.target).join(own.trim_start_matches('/')))
 }
 

@@ -47,19 +47,8 @@ impl Outputs {
     /// Streams without anything yet, of which those in `open` have a pipe.
     #[must_use]
     pub fn new(capacity: usize, open: [bool; STREAMS], pause_unattached: bool) -> Self {
-        let channels = open.map(|open| Channel {
-            ring: Ring::new(capacity),
-            open,
-            delivered: 0,
-            end: None,
-        });
-        Self {
-            channels,
-            readers: BTreeMap::new(),
-            next_reader: 0,
-            pause_unattached,
-            retired: false,
-        }
+        let channels = open.map(|open| Channel { ring: Ring::new(capacity), open, delivered: 0, end: None });
+        Self { channels, readers: BTreeMap::new(), next_reader: 0, pause_unattached, retired: false }
     }
 
     /// How many bytes of a stream may be read from its pipe now.
@@ -68,11 +57,7 @@ impl Outputs {
     #[must_use]
     pub fn room(&self, stream: usize) -> usize {
         let channel = &self.channels[stream];
-        let slowest = self
-            .readers
-            .values()
-            .map(|positions| positions[stream])
-            .min();
+        let slowest = self.readers.values().map(|positions| positions[stream]).min();
         let floor = match slowest {
             _ if self.retired => return usize::MAX,
             Some(slowest) => slowest,
@@ -139,11 +124,7 @@ impl Outputs {
         let channel = &self.channels[stream];
         let end = channel.end.unwrap_or(channel.ring.end());
         if position >= end {
-            return if channel.end.is_some() {
-                Piece::End
-            } else {
-                Piece::Nothing
-            };
+            return if channel.end.is_some() { Piece::End } else { Piece::Nothing };
         }
         if position < channel.ring.start() {
             return Piece::Lost(channel.ring.start().min(end) - position);
@@ -163,18 +144,13 @@ impl Outputs {
     /// How many bytes are held.
     #[must_use]
     pub fn held(&self) -> usize {
-        self.channels
-            .iter()
-            .map(|channel| channel.ring.held())
-            .sum()
+        self.channels.iter().map(|channel| channel.ring.held()).sum()
     }
 
     /// Lets go of everything held, and holds nothing from now on.
     pub fn retire(&mut self) {
         self.retired = true;
-        self.channels
-            .iter_mut()
-            .for_each(|channel| channel.ring.retire());
+        self.channels.iter_mut().for_each(|channel| channel.ring.retire());
     }
 }
 
@@ -196,10 +172,7 @@ mod tests {
         outputs.advance(key, STDOUT, 30);
         outputs.push(STDOUT, &[2; 30]);
         assert_eq!(outputs.room(STDOUT), 0);
-        assert_eq!(
-            outputs.read(STDOUT, 0, 10),
-            Piece::Data(Bytes::from_static(&[1; 10]))
-        );
+        assert_eq!(outputs.read(STDOUT, 0, 10), Piece::Data(Bytes::from_static(&[1; 10])));
     }
 
     #[test]
@@ -234,10 +207,7 @@ mod tests {
         assert_eq!(outputs.read(STDOUT, 3, 10), Piece::Nothing);
         outputs.finish();
         outputs.push(STDOUT, b"descendant's");
-        assert_eq!(
-            outputs.read(STDOUT, 0, 10),
-            Piece::Data(Bytes::from_static(b"own"))
-        );
+        assert_eq!(outputs.read(STDOUT, 0, 10), Piece::Data(Bytes::from_static(b"own")));
         assert_eq!(outputs.read(STDOUT, 3, 10), Piece::End);
         outputs.retire();
         assert_eq!(outputs.read(STDOUT, 1, 10), Piece::Lost(2));

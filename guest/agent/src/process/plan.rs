@@ -3,8 +3,7 @@
 use super::users::{User, Users};
 use crate::api::identity::{Group, User as WantedUser};
 use crate::api::{
-    Identity, OutputPolicy, ProcessSpec, Resource as ApiResource, SpawnError, SpawnFailure,
-    StdinMode,
+    Identity, OutputPolicy, ProcessSpec, Resource as ApiResource, SpawnError, SpawnFailure, StdinMode,
 };
 use crate::errors::invalid;
 use crate::sys::launch::Become;
@@ -61,11 +60,7 @@ pub struct Plan {
 /// A failure without an errno.
 #[must_use]
 pub fn failure(error: SpawnError, message: String) -> SpawnFailure {
-    SpawnFailure {
-        error: error.into(),
-        message,
-        errno: String::new(),
-    }
+    SpawnFailure { error: error.into(), message, errno: String::new() }
 }
 
 /// Checks a spec against the API's rules and the guest's users.
@@ -85,31 +80,17 @@ pub fn plan(spec: &ProcessSpec, users: &Users) -> Result<Plan, Refusal> {
         cwd if cwd.starts_with('/') => cwd,
         cwd => return Err(invalid(format!("cwd must be an absolute path: {cwd}")).into()),
     };
-    let buffer = if spec.output_buffer_bytes == 0 {
-        DEFAULT_BUFFER
-    } else {
-        spec.output_buffer_bytes
-    };
+    let buffer = if spec.output_buffer_bytes == 0 { DEFAULT_BUFFER } else { spec.output_buffer_bytes };
     if !BUFFER_LIMITS.contains(&buffer) {
-        return Err(invalid(format!(
-            "output_buffer_bytes must be {BUFFER_LIMITS:?}: {buffer}"
-        ))
-        .into());
+        return Err(invalid(format!("output_buffer_bytes must be {BUFFER_LIMITS:?}: {buffer}")).into());
     }
     let umask = spec.umask.unwrap_or(0o022);
     if umask > 0o777 {
         return Err(invalid(format!("umask must be at most 0777: {umask:#o}")).into());
     }
     Ok(Plan {
-        programs: programs
-            .into_iter()
-            .map(|path| c_string("argv", path))
-            .collect::<Result<_, _>>()?,
-        argv: spec
-            .argv
-            .iter()
-            .map(|arg| c_string("argv", arg.clone()))
-            .collect::<Result<_, _>>()?,
+        programs: programs.into_iter().map(|path| c_string("argv", path)).collect::<Result<_, _>>()?,
+        argv: spec.argv.iter().map(|arg| c_string("argv", arg.clone())).collect::<Result<_, _>>()?,
         cwd: c_string("cwd", cwd.to_owned())?,
         env: env
             .into_iter()
@@ -122,9 +103,7 @@ pub fn plan(spec: &ProcessSpec, users: &Users) -> Result<Plan, Refusal> {
         buffer_bytes: buffer as usize,
         pause_unattached: pause_unattached(spec)?,
         timeout: milliseconds(spec.timeout_ms),
-        grace: spec
-            .kill_grace_ms
-            .map_or(DEFAULT_GRACE, |ms| Duration::from_millis(ms.into())),
+        grace: spec.kill_grace_ms.map_or(DEFAULT_GRACE, |ms| Duration::from_millis(ms.into())),
         orphan_timeout: milliseconds(spec.orphan_timeout_ms.into()),
     })
 }
@@ -141,10 +120,7 @@ fn stdin_pipe(spec: &ProcessSpec) -> Result<bool, Status> {
     match StdinMode::try_from(spec.stdin) {
         Ok(StdinMode::Unspecified | StdinMode::Empty) => Ok(false),
         Ok(StdinMode::Pipe) => Ok(true),
-        Err(_) => Err(invalid(format!(
-            "stdin is of an unknown mode: {}",
-            spec.stdin
-        ))),
+        Err(_) => Err(invalid(format!("stdin is of an unknown mode: {}", spec.stdin))),
     }
 }
 
@@ -152,10 +128,7 @@ fn pause_unattached(spec: &ProcessSpec) -> Result<bool, Status> {
     match OutputPolicy::try_from(spec.output_policy) {
         Ok(OutputPolicy::Unspecified | OutputPolicy::DropOldest) => Ok(false),
         Ok(OutputPolicy::Pause) => Ok(true),
-        Err(_) => Err(invalid(format!(
-            "output_policy is unknown: {}",
-            spec.output_policy
-        ))),
+        Err(_) => Err(invalid(format!("output_policy is unknown: {}", spec.output_policy))),
     }
 }
 
@@ -176,9 +149,7 @@ fn identity(wanted: Option<&Identity>, users: &Users) -> Result<(User, Option<Be
     let own_uid = rustix::process::geteuid().as_raw();
     let wanted_user = wanted.and_then(|identity| identity.user.as_ref());
     let user = match wanted_user {
-        None => users
-            .user_numbered(own_uid)
-            .unwrap_or_else(|| nameless(own_uid)),
+        None => users.user_numbered(own_uid).unwrap_or_else(|| nameless(own_uid)),
         Some(WantedUser::Uid(uid)) => users.user_numbered(*uid).unwrap_or_else(|| nameless(*uid)),
         Some(WantedUser::UserName(name)) => users.user_named(name).ok_or_else(|| {
             Refusal::Failure(failure(
@@ -197,9 +168,7 @@ fn identity(wanted: Option<&Identity>, users: &Users) -> Result<(User, Option<Be
             ))
         })?,
     };
-    let mut groups = wanted
-        .map(|identity| identity.supplementary_gids.clone())
-        .unwrap_or_default();
+    let mut groups = wanted.map(|identity| identity.supplementary_gids.clone()).unwrap_or_default();
     if groups.len() > MAX_GROUPS {
         return Err(invalid(format!(
             "At most {MAX_GROUPS} supplementary groups are allowed: {}",
@@ -210,10 +179,7 @@ fn identity(wanted: Option<&Identity>, users: &Users) -> Result<(User, Option<Be
     if matches!(wanted_user, Some(WantedUser::UserName(_))) {
         groups.extend(users.groups_of(&user.name));
     }
-    if own_uid != 0
-        && user.uid == own_uid
-        && gid == rustix::process::getegid().as_raw()
-        && groups.is_empty()
+    if own_uid != 0 && user.uid == own_uid && gid == rustix::process::getegid().as_raw() && groups.is_empty()
     {
         return Ok((user, None));
     }
@@ -230,13 +196,7 @@ fn identity(wanted: Option<&Identity>, users: &Users) -> Result<(User, Option<Be
 }
 
 fn nameless(uid: u32) -> User {
-    User {
-        name: uid.to_string(),
-        uid,
-        gid: uid,
-        home: "/".to_owned(),
-        shell: "/bin/sh".to_owned(),
-    }
+    User { name: uid.to_string(), uid, gid: uid, home: "/".to_owned(), shell: "/bin/sh".to_owned() }
 }
 
 fn environment(spec: &ProcessSpec, user: &User) -> Result<BTreeMap<String, String>, Status> {
@@ -247,33 +207,15 @@ fn environment(spec: &ProcessSpec, user: &User) -> Result<BTreeMap<String, Strin
         default("HOME", &user.home);
         default("USER", &user.name);
         default("LOGNAME", &user.name);
-        default(
-            "SHELL",
-            if user.shell.is_empty() {
-                "/bin/sh"
-            } else {
-                &user.shell
-            },
-        );
+        default("SHELL", if user.shell.is_empty() { "/bin/sh" } else { &user.shell });
         if let Some(terminal) = &spec.terminal {
-            default(
-                "TERM",
-                if terminal.term.is_empty() {
-                    DEFAULT_TERM
-                } else {
-                    &terminal.term
-                },
-            );
+            default("TERM", if terminal.term.is_empty() { DEFAULT_TERM } else { &terminal.term });
         }
-        env.extend(parse_environment(
-            &std::fs::read_to_string(ENVIRONMENT_FILE).unwrap_or_default(),
-        ));
+        env.extend(parse_environment(&std::fs::read_to_string(ENVIRONMENT_FILE).unwrap_or_default()));
     }
     for (name, value) in &spec.env {
         if name.is_empty() || name.contains('=') {
-            return Err(invalid(format!(
-                "A variable's name must not be empty nor have a '=': {name:?}"
-            )));
+            return Err(invalid(format!("A variable's name must not be empty nor have a '=': {name:?}")));
         }
         env.insert(name.clone(), value.clone());
     }
@@ -303,30 +245,17 @@ fn rlimits(spec: &ProcessSpec) -> Result<Vec<(Resource, Rlimit)>, Status> {
             Ok(ApiResource::LockedMemory) => Resource::Memlock,
             Ok(ApiResource::AddressSpace) => Resource::As,
             Ok(ApiResource::Unspecified) | Err(_) => {
-                return Err(invalid(format!(
-                    "rlimits has an unknown resource: {}",
-                    limit.resource
-                )));
+                return Err(invalid(format!("rlimits has an unknown resource: {}", limit.resource)));
             }
         };
         if seen.iter().any(|(other, _)| *other == resource) {
-            return Err(invalid(format!(
-                "rlimits has a resource twice: {resource:?}"
-            )));
+            return Err(invalid(format!("rlimits has a resource twice: {resource:?}")));
         }
         if limit.soft > limit.hard {
-            return Err(invalid(format!(
-                "The soft limit of {resource:?} is above the hard one"
-            )));
+            return Err(invalid(format!("The soft limit of {resource:?} is above the hard one")));
         }
         let finite = |value: u64| (value != u64::MAX).then_some(value);
-        seen.push((
-            resource,
-            Rlimit {
-                current: finite(limit.soft),
-                maximum: finite(limit.hard),
-            },
-        ));
+        seen.push((resource, Rlimit { current: finite(limit.soft), maximum: finite(limit.hard) }));
     }
     Ok(seen)
 }
@@ -336,28 +265,19 @@ mod tests {
     use super::*;
 
     fn spec(argv: &[&str]) -> ProcessSpec {
-        ProcessSpec {
-            argv: argv.iter().map(|arg| (*arg).to_owned()).collect(),
-            ..ProcessSpec::default()
-        }
+        ProcessSpec { argv: argv.iter().map(|arg| (*arg).to_owned()).collect(), ..ProcessSpec::default() }
     }
 
     #[test]
     fn a_program_without_a_slash_is_looked_up_in_the_path() {
-        assert_eq!(
-            candidates("sh", "/bin:/usr/bin/:"),
-            ["/bin/sh", "/usr/bin/sh", "sh"]
-        );
+        assert_eq!(candidates("sh", "/bin:/usr/bin/:"), ["/bin/sh", "/usr/bin/sh", "sh"]);
         assert_eq!(candidates("./sh", "/bin"), ["./sh"]);
     }
 
     #[test]
     fn an_environment_file_has_comments_and_values_with_equal_signs() {
         let pairs: Vec<_> = parse_environment("# c\n\nA=1\nB=x=y\n=no\nnothing\n").collect();
-        assert_eq!(
-            pairs,
-            [("A".into(), "1".into()), ("B".into(), "x=y".into())]
-        );
+        assert_eq!(pairs, [("A".into(), "1".into()), ("B".into(), "x=y".into())]);
     }
 
     #[test]
@@ -366,43 +286,19 @@ mod tests {
             spec(&[]),
             spec(&[""]),
             spec(&["a\0b"]),
+            ProcessSpec { cwd: "relative".into(), ..spec(&["true"]) },
+            ProcessSpec { stdin: 99, ..spec(&["true"]) },
+            ProcessSpec { output_policy: 99, ..spec(&["true"]) },
+            ProcessSpec { output_buffer_bytes: 1, ..spec(&["true"]) },
+            ProcessSpec { umask: Some(0o1000), ..spec(&["true"]) },
+            ProcessSpec { env: [("A=B".to_owned(), String::new())].into(), ..spec(&["true"]) },
             ProcessSpec {
-                cwd: "relative".into(),
-                ..spec(&["true"])
-            },
-            ProcessSpec {
-                stdin: 99,
-                ..spec(&["true"])
-            },
-            ProcessSpec {
-                output_policy: 99,
-                ..spec(&["true"])
-            },
-            ProcessSpec {
-                output_buffer_bytes: 1,
-                ..spec(&["true"])
-            },
-            ProcessSpec {
-                umask: Some(0o1000),
-                ..spec(&["true"])
-            },
-            ProcessSpec {
-                env: [("A=B".to_owned(), String::new())].into(),
-                ..spec(&["true"])
-            },
-            ProcessSpec {
-                identity: Some(Identity {
-                    user: Some(WantedUser::Uid(u32::MAX)),
-                    ..Identity::default()
-                }),
+                identity: Some(Identity { user: Some(WantedUser::Uid(u32::MAX)), ..Identity::default() }),
                 ..spec(&["true"])
             },
         ];
         for spec in broken {
-            assert!(
-                matches!(plan(&spec, &Users::default()), Err(Refusal::Invalid(_))),
-                "{spec:?}"
-            );
+            assert!(matches!(plan(&spec, &Users::default()), Err(Refusal::Invalid(_))), "{spec:?}");
         }
     }
 }

@@ -15,11 +15,7 @@ impl Ring {
     /// An empty window that will hold up to `capacity` bytes.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
-        Self {
-            bytes: VecDeque::new(),
-            start: 0,
-            capacity,
-        }
+        Self { bytes: VecDeque::new(), start: 0, capacity }
     }
 
     /// The offset of the oldest byte held.

@@ -1,4 +1,4 @@
-//! ProcessService: what comes over the wire, handed to the table and the processes.
+//! `ProcessService`: what comes over the wire, handed to the table and the processes.
 
 use super::attach::Reader;
 use super::lock;
@@ -11,11 +11,10 @@ use crate::api::process_event::Event;
 use crate::api::process_service_server::ProcessService;
 use crate::api::start_process_response::Result as StartResult;
 use crate::api::{
-    AttachRequest, AttachResponse, ExecRequest, ExecResponse, ListProcessesRequest,
-    ListProcessesResponse, ProcessEvent, ResizeTerminalRequest, ResizeTerminalResponse, Signal,
-    SignalProcessRequest, SignalProcessResponse, SignalTarget, StartProcessRequest,
-    StartProcessResponse, TerminalSize, WaitProcessRequest, WaitProcessResponse, WriteStdinRequest,
-    WriteStdinResponse,
+    AttachRequest, AttachResponse, ExecRequest, ExecResponse, ListProcessesRequest, ListProcessesResponse,
+    ProcessEvent, ResizeTerminalRequest, ResizeTerminalResponse, Signal, SignalProcessRequest,
+    SignalProcessResponse, SignalTarget, StartProcessRequest, StartProcessResponse, TerminalSize,
+    WaitProcessRequest, WaitProcessResponse, WriteStdinRequest, WriteStdinResponse,
 };
 use crate::errors::{invalid, status};
 use futures_util::stream::{self, BoxStream, StreamExt};
@@ -47,27 +46,19 @@ impl ProcessService for Processes {
     type ExecStream = Answers<ExecResponse>;
     type AttachStream = Answers<AttachResponse>;
 
-    async fn start_process(
-        &self,
-        request: Request<StartProcessRequest>,
-    ) -> Answer<StartProcessResponse> {
+    async fn start_process(&self, request: Request<StartProcessRequest>) -> Answer<StartProcessResponse> {
         let StartProcessRequest { id, spec } = request.into_inner();
         let spec = spec.ok_or_else(|| invalid("spec is missing"))?;
         let result = match self.table.start(&id, spec, None).await? {
             Ok(process) => StartResult::Process(process.describe(&lock(&process.state))),
             Err(failure) => StartResult::Failure(failure),
         };
-        Ok(Response::new(StartProcessResponse {
-            result: Some(result),
-        }))
+        Ok(Response::new(StartProcessResponse { result: Some(result) }))
     }
 
     async fn exec(&self, request: Request<Streaming<ExecRequest>>) -> Answer<Self::ExecStream> {
         let mut requests = request.into_inner();
-        let Some(ExecRequest {
-            request: Some(ExecPart::Start(start)),
-        }) = requests.message().await?
-        else {
+        let Some(ExecRequest { request: Some(ExecPart::Start(start)) }) = requests.message().await? else {
             return Err(invalid("The first request of Exec must be start"));
         };
         let spec = start.spec.ok_or_else(|| invalid("start.spec is missing"))?;
@@ -75,12 +66,8 @@ impl ProcessService for Processes {
         let process = match self.table.start(&start.id, spec, Some(first)).await? {
             Ok(process) => process,
             Err(failure) => {
-                let event = Some(ProcessEvent {
-                    event: Some(Event::Failed(failure)),
-                });
-                return Ok(Response::new(
-                    stream::iter([Ok(ExecResponse { event })]).boxed(),
-                ));
+                let event = Some(ProcessEvent { event: Some(Event::Failed(failure)) });
+                return Ok(Response::new(stream::iter([Ok(ExecResponse { event })]).boxed()));
             }
         };
         // There is no first reader for a process that was started before.
@@ -97,16 +84,9 @@ impl ProcessService for Processes {
     async fn attach(&self, request: Request<AttachRequest>) -> Answer<Self::AttachStream> {
         let request = request.into_inner();
         let process = self.table.find(&request.id)?;
-        let reader = Reader::attach(
-            process,
-            [request.stdout_offset, request.stderr_offset],
-            request.passive,
-        )?;
-        Ok(Response::new(
-            events(reader)
-                .map(|event| Ok(AttachResponse { event: Some(event) }))
-                .boxed(),
-        ))
+        let reader =
+            Reader::attach(process, [request.stdout_offset, request.stderr_offset], request.passive)?;
+        Ok(Response::new(events(reader).map(|event| Ok(AttachResponse { event: Some(event) })).boxed()))
     }
 
     async fn write_stdin(
@@ -119,46 +99,31 @@ impl ProcessService for Processes {
             let process = match &process {
                 Some(process) if part.id.is_empty() || part.id == process.id => process,
                 Some(process) => {
-                    return Err(invalid(format!(
-                        "id changes in the stream: {} to {}",
-                        process.id, part.id
-                    )));
+                    return Err(invalid(format!("id changes in the stream: {} to {}", process.id, part.id)));
                 }
                 None => process.insert(self.table.find(&part.id)?),
             };
             check_chunk(&part.data)?;
-            process
-                .stdin
-                .write(part.offset, &part.data)
-                .await
-                .map_err(|gap| {
-                    Status::out_of_range(format!(
-                        "stdin has accepted {} bytes: there is a gap before offset",
-                        gap.accepted
-                    ))
-                })?;
+            process.stdin.write(part.offset, &part.data).await.map_err(|gap| {
+                Status::out_of_range(format!(
+                    "stdin has accepted {} bytes: there is a gap before offset",
+                    gap.accepted
+                ))
+            })?;
             if part.end {
                 process.stdin.end().await;
             }
         }
         let process = process.ok_or_else(|| invalid("WriteStdin needs at least one request"))?;
         let (accepted_bytes, open) = (process.stdin.accepted(), process.stdin.is_open());
-        Ok(Response::new(WriteStdinResponse {
-            accepted_bytes,
-            open,
-        }))
+        Ok(Response::new(WriteStdinResponse { accepted_bytes, open }))
     }
 
-    async fn signal_process(
-        &self,
-        request: Request<SignalProcessRequest>,
-    ) -> Answer<SignalProcessResponse> {
+    async fn signal_process(&self, request: Request<SignalProcessRequest>) -> Answer<SignalProcessResponse> {
         let request = request.into_inner();
         let process = self.table.find(&request.id)?;
         let signal = request.signal.ok_or_else(|| invalid("signal is missing"))?;
-        Ok(Response::new(SignalProcessResponse {
-            delivered: deliver(&process, signal)?,
-        }))
+        Ok(Response::new(SignalProcessResponse { delivered: deliver(&process, signal)? }))
     }
 
     async fn resize_terminal(
@@ -170,10 +135,7 @@ impl ProcessService for Processes {
         Ok(Response::new(ResizeTerminalResponse {}))
     }
 
-    async fn wait_process(
-        &self,
-        request: Request<WaitProcessRequest>,
-    ) -> Answer<WaitProcessResponse> {
+    async fn wait_process(&self, request: Request<WaitProcessRequest>) -> Answer<WaitProcessResponse> {
         let process = self.table.find(&request.into_inner().id)?;
         let mut ended = process.ended.subscribe();
         ended
@@ -184,38 +146,23 @@ impl ProcessService for Processes {
         Ok(Response::new(WaitProcessResponse { exit }))
     }
 
-    async fn list_processes(
-        &self,
-        request: Request<ListProcessesRequest>,
-    ) -> Answer<ListProcessesResponse> {
+    async fn list_processes(&self, request: Request<ListProcessesRequest>) -> Answer<ListProcessesResponse> {
         let running_only = request.into_inner().running_only;
         let processes = self.table.list();
-        let described = processes
-            .iter()
-            .map(|process| process.describe(&lock(&process.state)));
-        let processes = described
-            .filter(|process| !running_only || process.exit.is_none())
-            .collect();
+        let described = processes.iter().map(|process| process.describe(&lock(&process.state)));
+        let processes = described.filter(|process| !running_only || process.exit.is_none()).collect();
         Ok(Response::new(ListProcessesResponse { processes }))
     }
 }
 
 /// What a reader reads, as a stream.
 fn events(reader: Reader) -> impl futures_util::Stream<Item = ProcessEvent> + Send {
-    stream::unfold(reader, async |mut reader| {
-        reader.next().await.map(|event| (event, reader))
-    })
+    stream::unfold(reader, async |mut reader| reader.next().await.map(|event| (event, reader)))
 }
 
 /// Ends a stream of events when what the caller sends is refused.
-fn until_refused(
-    events: Answers<ExecResponse>,
-    refused: oneshot::Receiver<Status>,
-) -> Answers<ExecResponse> {
-    let step = async |(mut events, refused): (
-        Answers<ExecResponse>,
-        Option<oneshot::Receiver<Status>>,
-    )| {
+fn until_refused(events: Answers<ExecResponse>, refused: oneshot::Receiver<Status>) -> Answers<ExecResponse> {
+    let step = async |(mut events, refused): (Answers<ExecResponse>, Option<oneshot::Receiver<Status>>)| {
         let Some(mut receiver) = refused else {
             return events.next().await.map(|event| (event, (events, None)));
         };
@@ -233,16 +180,10 @@ fn until_refused(
 }
 
 /// Carries out what the caller of Exec sends after the start.
-async fn feed(
-    mut requests: Streaming<ExecRequest>,
-    process: Arc<Process>,
-    refuse: oneshot::Sender<Status>,
-) {
+async fn feed(mut requests: Streaming<ExecRequest>, process: Arc<Process>, refuse: oneshot::Sender<Status>) {
     loop {
         let part = match requests.message().await {
-            Ok(Some(ExecRequest {
-                request: Some(part),
-            })) => part,
+            Ok(Some(ExecRequest { request: Some(part) })) => part,
             Ok(Some(ExecRequest { request: None })) => continue,
             Ok(None) => return process.stdin.end().await,
             // The connection is gone: stdin stays open for whoever takes up again.
@@ -281,26 +222,19 @@ fn check_chunk(data: &[u8]) -> Result<(), Status> {
 }
 
 fn resize(process: &Process, size: Option<&TerminalSize>) -> Result<(), Status> {
-    let no_terminal =
-        || Status::failed_precondition(format!("The process has no terminal: {}", process.id));
+    let no_terminal = || Status::failed_precondition(format!("The process has no terminal: {}", process.id));
     let terminal = process.terminal.as_ref().ok_or_else(no_terminal)?;
     set_size(terminal, size).map_err(|error| status("set the terminal's size", &error))
 }
 
 fn deliver(process: &Process, signal: Signal) -> Result<bool, Status> {
-    let number = i32::try_from(signal.number)
-        .ok()
-        .filter(|number| (1..=64).contains(number));
-    let number =
-        number.ok_or_else(|| invalid(format!("A signal is 1 to 64: {}", signal.number)))?;
+    let number = i32::try_from(signal.number).ok().filter(|number| (1..=64).contains(number));
+    let number = number.ok_or_else(|| invalid(format!("A signal is 1 to 64: {}", signal.number)))?;
     let target = match SignalTarget::try_from(signal.target) {
         Ok(SignalTarget::Unspecified | SignalTarget::Group) => SignalTarget::Group,
         Ok(SignalTarget::Leader) => SignalTarget::Leader,
         Err(_) => {
-            return Err(invalid(format!(
-                "signal.target is unknown: {}",
-                signal.target
-            )));
+            return Err(invalid(format!("signal.target is unknown: {}", signal.target)));
         }
     };
     // Noted first: the end that it brings must find it.

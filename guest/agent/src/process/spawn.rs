@@ -42,21 +42,14 @@ struct Ours {
 ///
 /// # Errors
 /// Which step failed, and why.
-pub fn spawn(
-    plan: Plan,
-    spec: &ProcessSpec,
-    cgroup: Option<&Cgroup>,
-) -> Result<Spawned, SpawnFailure> {
+pub fn spawn(plan: Plan, spec: &ProcessSpec, cgroup: Option<&Cgroup>) -> Result<Spawned, SpawnFailure> {
     let prepare = |error: io::Error| parent_failure("prepare the process", &error);
     let uid = plan.identity.as_ref().map(|identity| identity.uid);
     let ends = match &spec.terminal {
         Some(terminal) => terminal_ends(terminal.size.as_ref(), uid),
         None => pipe_ends(plan.stdin_pipe),
     };
-    let Ends {
-        ours,
-        theirs: [stdin, stdout, stderr],
-    } = ends.map_err(prepare)?;
+    let Ends { ours, theirs: [stdin, stdout, stderr] } = ends.map_err(prepare)?;
     let order = Launch {
         programs: plan.programs,
         argv: plan.argv,
@@ -76,17 +69,8 @@ pub fn spawn(
         LaunchError::Parent(error) => parent_failure("make a process", &error),
         LaunchError::Child { step, errno } => child_failure(step, errno, &order),
     })?;
-    let Ours {
-        stdin,
-        outputs,
-        terminal,
-    } = ours;
-    Ok(Spawned {
-        launched,
-        stdin,
-        outputs,
-        terminal,
-    })
+    let Ours { stdin, outputs, terminal } = ours;
+    Ok(Spawned { launched, stdin, outputs, terminal })
 }
 
 /// Launches, and again where the program is being written: a descriptor that another child has caught at its start
@@ -94,10 +78,9 @@ pub fn spawn(
 fn patiently(order: &Launch) -> Result<Launched, LaunchError> {
     for pause_ms in [1, 4, 16] {
         match launch(order) {
-            Err(LaunchError::Child {
-                step: Step::Exec,
-                errno,
-            }) if Errno::from_raw_os_error(errno) == Errno::TXTBSY => {
+            Err(LaunchError::Child { step: Step::Exec, errno })
+                if Errno::from_raw_os_error(errno) == Errno::TXTBSY =>
+            {
                 std::thread::sleep(Duration::from_millis(pause_ms));
             }
             result => return result,
@@ -109,11 +92,7 @@ fn patiently(order: &Launch) -> Result<Launched, LaunchError> {
 /// A pipe whose end for the agent does not block.
 fn pipe(ours_reads: bool) -> io::Result<(OwnedFd, OwnedFd)> {
     let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
-    let (ours, theirs) = if ours_reads {
-        (read, write)
-    } else {
-        (write, read)
-    };
+    let (ours, theirs) = if ours_reads { (read, write) } else { (write, read) };
     rustix::fs::fcntl_setfl(&ours, rustix::fs::fcntl_getfl(&ours)? | OFlags::NONBLOCK)?;
     Ok((ours, theirs))
 }
@@ -123,35 +102,18 @@ fn pipe_ends(stdin_pipe: bool) -> io::Result<Ends> {
         let (ours, theirs) = pipe(false)?;
         (Some(ours), theirs)
     } else {
-        (
-            None,
-            rustix::fs::open(
-                c"/dev/null",
-                OFlags::RDONLY | OFlags::CLOEXEC,
-                Mode::empty(),
-            )?,
-        )
+        (None, rustix::fs::open(c"/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?)
     };
     let (stdout, their_stdout) = pipe(true)?;
     let (stderr, their_stderr) = pipe(true)?;
-    let ours = Ours {
-        stdin,
-        outputs: [Some(stdout), Some(stderr)],
-        terminal: None,
-    };
-    Ok(Ends {
-        ours,
-        theirs: [their_stdin, their_stdout, their_stderr],
-    })
+    let ours = Ours { stdin, outputs: [Some(stdout), Some(stderr)], terminal: None };
+    Ok(Ends { ours, theirs: [their_stdin, their_stdout, their_stderr] })
 }
 
 fn terminal_ends(size: Option<&TerminalSize>, uid: Option<rustix::fs::Uid>) -> io::Result<Ends> {
     let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
     let master = rustix::pty::openpt(flags)?;
-    rustix::fs::fcntl_setfl(
-        &master,
-        rustix::fs::fcntl_getfl(&master)? | OFlags::NONBLOCK,
-    )?;
+    rustix::fs::fcntl_setfl(&master, rustix::fs::fcntl_getfl(&master)? | OFlags::NONBLOCK)?;
     rustix::pty::unlockpt(&master)?;
     let slave = rustix::pty::ioctl_tiocgptpeer(&master, flags)?;
     set_size(&master, size)?;
@@ -159,15 +121,9 @@ fn terminal_ends(size: Option<&TerminalSize>, uid: Option<rustix::fs::Uid>) -> i
         // The user must be able to open its terminal again by its name.
         rustix::fs::fchown(&slave, uid, None)?;
     }
-    let ours = Ours {
-        stdin: Some(dup(&master)?),
-        outputs: [Some(dup(&master)?), None],
-        terminal: Some(master),
-    };
-    Ok(Ends {
-        ours,
-        theirs: [dup(&slave)?, dup(&slave)?, slave],
-    })
+    let ours =
+        Ours { stdin: Some(dup(&master)?), outputs: [Some(dup(&master)?), None], terminal: Some(master) };
+    Ok(Ends { ours, theirs: [dup(&slave)?, dup(&slave)?, slave] })
 }
 
 fn dup(fd: &OwnedFd) -> io::Result<OwnedFd> {
@@ -179,14 +135,14 @@ fn dup(fd: &OwnedFd) -> io::Result<OwnedFd> {
 /// # Errors
 /// The kernel's; EINVAL for a size that no terminal has.
 pub fn set_size(terminal: impl AsFd, size: Option<&TerminalSize>) -> io::Result<()> {
-    let side = |asked: u32, default: u16| match asked {
+    let length = |asked: u32, default: u16| match asked {
         0 => Ok(default),
         asked => u16::try_from(asked).map_err(|_| Errno::INVAL),
     };
     let size = size.copied().unwrap_or_default();
     let size = Winsize {
-        ws_row: side(size.rows, 24)?,
-        ws_col: side(size.columns, 80)?,
+        ws_row: length(size.rows, 24)?,
+        ws_col: length(size.columns, 80)?,
         ws_xpixel: 0,
         ws_ypixel: 0,
     };
@@ -196,58 +152,34 @@ pub fn set_size(terminal: impl AsFd, size: Option<&TerminalSize>) -> io::Result<
 fn parent_failure(what: &str, error: &io::Error) -> SpawnFailure {
     let errno = error.raw_os_error().unwrap_or_default();
     let kind = match Errno::from_raw_os_error(errno) {
-        Errno::AGAIN | Errno::NOMEM | Errno::MFILE | Errno::NFILE | Errno::NOSPC => {
-            SpawnError::Resources
-        }
+        Errno::AGAIN | Errno::NOMEM | Errno::MFILE | Errno::NFILE | Errno::NOSPC => SpawnError::Resources,
         _ => SpawnError::Unspecified,
     };
-    SpawnFailure {
-        errno: errno_name(errno),
-        ..failure(kind, format!("Cannot {what}: {error}"))
-    }
+    SpawnFailure { errno: errno_name(errno), ..failure(kind, format!("Cannot {what}: {error}")) }
 }
 
 fn child_failure(step: Step, errno: i32, order: &Launch) -> SpawnFailure {
-    let argv0 = order
-        .argv
-        .first()
-        .map(|program| program.to_string_lossy())
-        .unwrap_or_default();
+    let argv0 = order.argv.first().map(|program| program.to_string_lossy()).unwrap_or_default();
     let (error, what) = match (step, Errno::from_raw_os_error(errno)) {
         (Step::Exec, Errno::NOENT | Errno::NOTDIR | Errno::NAMETOOLONG) => {
-            let present = order
-                .programs
-                .iter()
-                .any(|program| exists(program, &order.cwd));
-            let error = if present {
-                SpawnError::InterpreterMissing
-            } else {
-                SpawnError::NotFound
-            };
+            let present = order.programs.iter().any(|program| exists(program, &order.cwd));
+            let error = if present { SpawnError::InterpreterMissing } else { SpawnError::NotFound };
             (error, format!("execute {argv0}"))
         }
         (Step::Exec, errno) => (exec_error(errno), format!("execute {argv0}")),
         (Step::Cwd, errno) => {
             let missing = errno == Errno::NOENT;
-            let error = if missing {
-                SpawnError::CwdMissing
-            } else {
-                SpawnError::CwdForbidden
-            };
+            let error = if missing { SpawnError::CwdMissing } else { SpawnError::CwdForbidden };
             (error, format!("enter {}", order.cwd.to_string_lossy()))
         }
         (Step::Identity, _) => (SpawnError::IdentityForbidden, "become the user".to_owned()),
         (Step::Limit, _) => (SpawnError::LimitRefused, "set a resource limit".to_owned()),
-        (Step::Session | Step::Stdio | Step::Terminal | Step::Privileges, _) => (
-            SpawnError::Unspecified,
-            format!("prepare the process ({step:?})"),
-        ),
+        (Step::Session | Step::Stdio | Step::Terminal | Step::Privileges, _) => {
+            (SpawnError::Unspecified, format!("prepare the process ({step:?})"))
+        }
     };
     let cause = io::Error::from_raw_os_error(errno);
-    SpawnFailure {
-        errno: errno_name(errno),
-        ..failure(error, format!("Cannot {what}: {cause}"))
-    }
+    SpawnFailure { errno: errno_name(errno), ..failure(error, format!("Cannot {what}: {cause}")) }
 }
 
 fn exec_error(errno: Errno) -> SpawnError {

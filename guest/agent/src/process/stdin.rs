@@ -34,9 +34,7 @@ impl Stdin {
     /// # Errors
     /// When the runtime cannot watch it.
     pub fn new(pipe: Option<OwnedFd>, terminal: bool) -> io::Result<Self> {
-        let pipe = pipe
-            .map(|pipe| watched(pipe, Interest::WRITABLE))
-            .transpose()?;
+        let pipe = pipe.map(|pipe| watched(pipe, Interest::WRITABLE)).transpose()?;
         let open = AtomicBool::new(pipe.is_some());
         Ok(Self {
             pipe: Mutex::new(pipe),
@@ -69,22 +67,17 @@ impl Stdin {
             None => 0,
             Some(offset) => accepted.checked_sub(offset).ok_or(Gap { accepted })?,
         };
-        let mut rest = data
-            .get(usize::try_from(repeated).unwrap_or(usize::MAX)..)
-            .unwrap_or_default();
+        let mut rest = data.get(usize::try_from(repeated).unwrap_or(usize::MAX)..).unwrap_or_default();
         while !rest.is_empty()
             && let Some(fd) = pipe.as_ref()
         {
-            match self.write_some(fd, rest).await {
-                Ok(written) => {
-                    self.accepted.fetch_add(written as u64, Ordering::Relaxed);
-                    rest = &rest[written..];
-                }
+            if let Ok(written) = self.write_some(fd, rest).await {
+                self.accepted.fetch_add(written as u64, Ordering::Relaxed);
+                rest = &rest[written..];
+            } else {
                 // The other end is closed (EPIPE, or EIO of a terminal), or the process has ended.
-                Err(_) => {
-                    self.open.store(false, Ordering::Relaxed);
-                    *pipe = None;
-                }
+                self.open.store(false, Ordering::Relaxed);
+                *pipe = None;
             }
         }
         Ok(())

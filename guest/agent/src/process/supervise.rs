@@ -49,10 +49,8 @@ impl Supervision {
     /// When the runtime cannot watch them.
     pub fn new(pidfd: OwnedFd, outputs: [Option<OwnedFd>; STREAMS]) -> io::Result<Self> {
         let [stdout, stderr] = outputs;
-        let pipe = |fd: Option<OwnedFd>| {
-            fd.map(|fd| watched(fd, Interest::READABLE).map(Arc::new))
-                .transpose()
-        };
+        let pipe =
+            |fd: Option<OwnedFd>| fd.map(|fd| watched(fd, Interest::READABLE).map(Arc::new)).transpose();
         Ok(Self {
             pidfd: watched(pidfd, Interest::READABLE)?,
             pipes: [pipe(stdout)?, pipe(stderr)?],
@@ -96,8 +94,7 @@ impl Supervision {
         let mut stop = process.stop.subscribe();
         let mut cause = None;
         let mut kill_at = None;
-        let mut alone_since =
-            Some(started).filter(|_| lock(&process.state).outputs.attached() == 0);
+        let mut alone_since = Some(started).filter(|_| lock(&process.state).outputs.attached() == 0);
         loop {
             let due = |limit: Option<Duration>, since: Option<Instant>| match cause {
                 None => limit.zip(since).map(|(limit, since)| since + limit),
@@ -143,14 +140,11 @@ impl Supervision {
         let ended_ns = clock::boot_ns();
         {
             let mut state = lock(&process.state);
-            let (ending, rusage) =
-                sys::reap(process.pid).unwrap_or((Ending::Code(255), Rusage::default()));
+            let (ending, rusage) = sys::reap(process.pid).unwrap_or((Ending::Code(255), Rusage::default()));
             let cgroup_kills = state.cgroup.as_ref().map(super::cgroup::Cgroup::oom_kills);
             let oom = match (cgroup_kills, ending) {
                 (Some(kills), Ending::Signal { number: 9, .. } | Ending::Code(137)) => kills > 0,
-                (None, Ending::Signal { number: 9, .. }) => {
-                    procfs::oom_kills() > self.oom_kills_before
-                }
+                (None, Ending::Signal { number: 9, .. }) => procfs::oom_kills() > self.oom_kills_before,
                 _ => false,
             };
             let own = match ending {
@@ -160,22 +154,13 @@ impl Supervision {
                 }
                 _ => ExitCause::Own,
             };
-            let peak = state
-                .cgroup
-                .as_ref()
-                .map_or(0, super::cgroup::Cgroup::peak_bytes);
+            let peak = state.cgroup.as_ref().map_or(0, super::cgroup::Cgroup::peak_bytes);
             state.exit = Some(Exit {
                 status: Some(match ending {
                     Ending::Code(code) => ExitStatus::Code(code.into()),
                     Ending::Signal { number, .. } => ExitStatus::Signal(number.into()),
                 }),
-                core_dumped: matches!(
-                    ending,
-                    Ending::Signal {
-                        core_dumped: true,
-                        ..
-                    }
-                ),
+                core_dumped: matches!(ending, Ending::Signal { core_dumped: true, .. }),
                 cause: cause.unwrap_or(own).into(),
                 duration_ns: ended_ns.saturating_sub(process.started_boot_ns),
                 usage: Some(usage(rusage, peak)),
@@ -210,28 +195,19 @@ impl Supervision {
                 (
                     streams.iter().all(|&stream| !state.outputs.is_open(stream)),
                     streams.iter().all(|&stream| {
-                        !state.outputs.is_open(stream)
-                            || state.outputs.total(stream) >= marks[stream]
+                        !state.outputs.is_open(stream) || state.outputs.total(stream) >= marks[stream]
                     }),
-                    streams.iter().any(|&stream| {
-                        state.outputs.is_open(stream) && state.outputs.room(stream) == 0
-                    }),
+                    streams
+                        .iter()
+                        .any(|&stream| state.outputs.is_open(stream) && state.outputs.room(stream) == 0),
                 )
             };
             if closed || (taken && !self.is_held()) {
                 return;
             }
             // A slow reader is waited for; only then does the time count.
-            let counting = if process.terminal.is_some() {
-                !blocked
-            } else {
-                taken
-            };
-            deadline = if counting {
-                deadline.or_else(|| Some(Instant::now() + HELD_GRACE))
-            } else {
-                None
-            };
+            let counting = if process.terminal.is_some() { !blocked } else { taken };
+            deadline = if counting { deadline.or_else(|| Some(Instant::now() + HELD_GRACE)) } else { None };
             tokio::select! {
                 () = changed => {}
                 () = at(deadline) => return,
@@ -243,10 +219,7 @@ impl Supervision {
     fn is_held(&self) -> bool {
         self.pipes.iter().flatten().any(|pipe| {
             let mut fds = [PollFd::new(pipe.get_ref(), PollFlags::IN)];
-            let now = Timespec {
-                tv_sec: 0,
-                tv_nsec: 0,
-            };
+            let now = Timespec { tv_sec: 0, tv_nsec: 0 };
             poll(&mut fds, Some(&now)).is_ok() && !fds[0].revents().contains(PollFlags::HUP)
         })
     }
@@ -298,13 +271,9 @@ pub fn send(process: &Process, signal: i32, target: SignalTarget) -> bool {
     if target == SignalTarget::Leader {
         return sys::kill(process.pid, signal).is_ok();
     }
-    let by_cgroup = signal == SIGKILL
-        && state
-            .cgroup
-            .as_ref()
-            .is_some_and(|cgroup| cgroup.kill().is_ok());
-    let by_group = sys::kill(-process.pid, signal).is_ok();
-    by_cgroup || by_group
+    let cgroup_hit = signal == SIGKILL && state.cgroup.as_ref().is_some_and(|cgroup| cgroup.kill().is_ok());
+    let group_hit = sys::kill(-process.pid, signal).is_ok();
+    cgroup_hit || group_hit
 }
 
 fn usage(rusage: Rusage, peak_memory_bytes: u64) -> Usage {

@@ -155,20 +155,12 @@ impl Table {
         spec: ProcessSpec,
         first: Option<oneshot::Sender<Reader>>,
     ) -> Result<Outcome, Status> {
-        let id = if id.is_empty() {
-            self.make_id()
-        } else {
-            checked_id(id)?.to_owned()
-        };
+        let id = if id.is_empty() { self.make_id() } else { checked_id(id)?.to_owned() };
         let mut outcome = match self.reserve(&id, &spec)? {
             Reservation::Known(process) => return Ok(Ok(process)),
             Reservation::Failed(failure) => return Ok(Err(failure)),
             Reservation::Starting(outcome) => outcome,
-            Reservation::Ours {
-                plan,
-                outcome,
-                announce,
-            } => {
+            Reservation::Ours { plan, outcome, announce } => {
                 // A task of its own: a caller that leaves must not leave a process that nobody looks after.
                 tokio::spawn(Arc::clone(self).carry_out(id, spec, plan, first, announce));
                 outcome
@@ -182,13 +174,11 @@ impl Table {
     /// The process of this id.
     ///
     /// # Errors
-    /// NOT_FOUND.
+    /// `NOT_FOUND`.
     pub fn find(&self, id: &str) -> Result<Arc<Process>, Status> {
         match lock(&self.slots).get(id) {
             Some(Slot::Known(process)) => Ok(Arc::clone(process)),
-            _ => Err(Status::not_found(format!(
-                "There is no process of this id: {id}"
-            ))),
+            _ => Err(Status::not_found(format!("There is no process of this id: {id}"))),
         }
     }
 
@@ -208,8 +198,7 @@ impl Table {
     /// Takes an ended process among the remembered ones, and lets go of what is too old.
     pub fn remember(&self, process: &Arc<Process>) {
         self.running.fetch_sub(1, Ordering::Relaxed);
-        self.output_reserved
-            .fetch_sub(process.reserved, Ordering::Relaxed);
+        self.output_reserved.fetch_sub(process.reserved, Ordering::Relaxed);
         let mut ended = lock(&self.ended);
         ended.push_back(Arc::clone(process));
         if ended.len() > MAX_ENDED
@@ -219,10 +208,7 @@ impl Table {
             lock(&oldest.state).outputs.retire();
             oldest.room.iter().for_each(Notify::notify_one);
         }
-        let mut held: usize = ended
-            .iter()
-            .map(|process| lock(&process.state).outputs.held())
-            .sum();
+        let mut held: usize = ended.iter().map(|process| lock(&process.state).outputs.held()).sum();
         for process in ended.iter() {
             let mut state = lock(&process.state);
             // Somebody who still reads is given the time; there are no more of those than were running.
@@ -236,11 +222,7 @@ impl Table {
 
     fn make_id(&self) -> String {
         // Not a name that a caller would choose by itself.
-        format!(
-            "p{}-{:x}",
-            self.serial.fetch_add(1, Ordering::Relaxed),
-            clock::boot_ns()
-        )
+        format!("p{}-{:x}", self.serial.fetch_add(1, Ordering::Relaxed), clock::boot_ns())
     }
 
     fn reserve(&self, id: &str, spec: &ProcessSpec) -> Result<Reservation, Status> {
@@ -267,11 +249,7 @@ impl Table {
         self.running.fetch_add(1, Ordering::Relaxed);
         let (announce, outcome) = watch::channel(None);
         slots.insert(id.to_owned(), Slot::Starting(outcome.clone()));
-        Ok(Reservation::Ours {
-            plan: Box::new(plan),
-            outcome,
-            announce,
-        })
+        Ok(Reservation::Ours { plan: Box::new(plan), outcome, announce })
     }
 
     /// Starts the process, and takes it among the known ones before anybody hears of it.
@@ -310,27 +288,17 @@ impl Table {
         spec: ProcessSpec,
         plan: Plan,
     ) -> Result<(Arc<Process>, Supervision), SpawnFailure> {
-        let timing = Timing {
-            timeout: plan.timeout,
-            grace: plan.grace,
-            orphan_timeout: plan.orphan_timeout,
-        };
+        let timing = Timing { timeout: plan.timeout, grace: plan.grace, orphan_timeout: plan.orphan_timeout };
         let (wanted, pause) = (plan.buffer_bytes, plan.pause_unattached);
         let argv = shortened(&spec.argv);
         let serial = self.serial.fetch_add(1, Ordering::Relaxed);
         let table = Arc::clone(self);
         let name = format!("{id}.{serial}");
         let made = tokio::task::spawn_blocking(move || {
-            let cgroup = table
-                .cgroups
-                .create(&name, spec.limits.as_ref())
-                .map_err(|error| SpawnFailure {
-                    errno: errno_name(error.raw_os_error().unwrap_or_default()),
-                    ..failure(
-                        SpawnError::LimitRefused,
-                        format!("Cannot make a cgroup: {error}"),
-                    )
-                })?;
+            let cgroup = table.cgroups.create(&name, spec.limits.as_ref()).map_err(|error| SpawnFailure {
+                errno: errno_name(error.raw_os_error().unwrap_or_default()),
+                ..failure(SpawnError::LimitRefused, format!("Cannot make a cgroup: {error}"))
+            })?;
             match spawn(plan, &spec, cgroup.as_ref()) {
                 Ok(spawned) => Ok((spawned, cgroup)),
                 Err(failure) => {
@@ -341,19 +309,12 @@ impl Table {
                 }
             }
         });
-        let (spawned, cgroup) = made
-            .await
-            .map_err(|error| failure(SpawnError::Unspecified, error.to_string()))??;
+        let (spawned, cgroup) =
+            made.await.map_err(|error| failure(SpawnError::Unspecified, error.to_string()))??;
         let (capacity, reserved) = self.reserve_output(wanted);
-        let open = [
-            spawned.outputs[STDOUT].is_some(),
-            spawned.outputs[STDERR].is_some(),
-        ];
+        let open = [spawned.outputs[STDOUT].is_some(), spawned.outputs[STDERR].is_some()];
         let runtime = |error: std::io::Error| {
-            failure(
-                SpawnError::Resources,
-                format!("Cannot watch the process: {error}"),
-            )
+            failure(SpawnError::Resources, format!("Cannot watch the process: {error}"))
         };
         let process = Arc::new(Process {
             id: id.to_owned(),
@@ -377,8 +338,7 @@ impl Table {
             stop: watch::Sender::new(None),
             reserved,
         });
-        let supervision =
-            Supervision::new(spawned.launched.pidfd, spawned.outputs).map_err(runtime)?;
+        let supervision = Supervision::new(spawned.launched.pidfd, spawned.outputs).map_err(runtime)?;
         Ok((process, supervision))
     }
 

@@ -48,20 +48,14 @@ impl Users {
     /// The number of the group of this name.
     #[must_use]
     pub fn group_named(&self, name: &str) -> Option<u32> {
-        self.groups()
-            .find(|(group, _, _)| *group == name)
-            .map(|(_, gid, _)| gid)
+        self.groups().find(|(group, _, _)| *group == name).map(|(_, gid, _)| gid)
     }
 
     /// The numbers of the groups that list this user as a member; at most 64.
     #[must_use]
     pub fn groups_of(&self, name: &str) -> Vec<u32> {
         let member = |members: &str| members.split(',').any(|member| member == name);
-        self.groups()
-            .filter(|(_, _, members)| member(members))
-            .map(|(_, gid, _)| gid)
-            .take(64)
-            .collect()
+        self.groups().filter(|(_, _, members)| member(members)).map(|(_, gid, _)| gid).take(64).collect()
     }
 
     fn users(&self) -> impl Iterator<Item = User> {
@@ -76,9 +70,7 @@ impl Users {
 fn read(path: &str) -> io::Result<String> {
     use std::io::Read;
     let mut bytes = Vec::new();
-    std::fs::File::open(path)?
-        .take(MAX_FILE)
-        .read_to_end(&mut bytes)?;
+    std::fs::File::open(path)?.take(MAX_FILE).read_to_end(&mut bytes)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
@@ -100,12 +92,7 @@ fn parse_user(line: &str) -> Option<User> {
 /// `name:password:gid:member,member`.
 fn parse_group(line: &str) -> Option<(&str, u32, &str)> {
     let mut fields = line.split(':');
-    let (name, _, gid, members) = (
-        fields.next()?,
-        fields.next()?,
-        fields.next()?,
-        fields.next()?,
-    );
+    let (name, _, gid, members) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
     let well_formed = fields.next().is_none() && !name.is_empty() && !name.starts_with('#');
     well_formed.then_some((name, gid.parse().ok()?, members))
 }

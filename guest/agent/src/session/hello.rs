@@ -53,10 +53,7 @@ impl HelloScanner {
             self.matched = usize::from(byte == PREFIX[0]);
             return false;
         }
-        if let Some(digit) = position
-            .checked_sub(PREFIX.len())
-            .filter(|&at| at < NONCE_LEN)
-        {
+        if let Some(digit) = position.checked_sub(PREFIX.len()).filter(|&at| at < NONCE_LEN) {
             self.nonce[digit] = byte;
         }
         self.matched += 1;
@@ -81,10 +78,7 @@ mod tests {
 
     fn scan(pieces: &[&[u8]]) -> Option<Vec<u8>> {
         let mut scanner = HelloScanner::default();
-        pieces
-            .iter()
-            .find_map(|piece| scanner.push(piece).1)
-            .map(|nonce| nonce.ready_line())
+        pieces.iter().find_map(|piece| scanner.push(piece).1).map(|nonce| nonce.ready_line())
     }
 
     #[test]
@@ -104,10 +98,7 @@ mod tests {
     #[test]
     fn a_hello_is_found_however_it_is_cut() {
         for cut in 0..=HELLO.len() {
-            assert!(
-                scan(&[b"noise", &HELLO[..cut], &HELLO[cut..]]).is_some(),
-                "cut at {cut}"
-            );
+            assert!(scan(&[b"noise", &HELLO[..cut], &HELLO[cut..]]).is_some(), "cut at {cut}");
         }
         let bytes: Vec<&[u8]> = HELLO.chunks(1).collect();
         assert!(scan(&bytes).is_some());

@@ -29,12 +29,7 @@ impl SessionIo {
     /// A session on `link` whose first bytes are already in `leftover`.
     #[must_use]
     pub fn new(link: Arc<Link>, leftover: Leftover) -> Self {
-        Self {
-            link,
-            leftover,
-            watch: FrameWatch::default(),
-            silence: None,
-        }
+        Self { link, leftover, watch: FrameWatch::default(), silence: None }
     }
 
     fn set_leftover(&self, bytes: Vec<u8>) {
@@ -97,11 +92,7 @@ impl AsyncRead for SessionIo {
 }
 
 impl AsyncWrite for SessionIo {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.link.poll_write(cx, bytes)
     }
 

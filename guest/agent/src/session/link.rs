@@ -15,10 +15,7 @@ pub enum Link {
     Socket(AsyncFd<OwnedFd>),
     /// The runtime watches an edge-triggered epoll instance that watches the port. A port without a host at its other
     /// end is in the state `POLLHUP` all the time, which the runtime would take for an event all the time.
-    Port {
-        port: OwnedFd,
-        edges: AsyncFd<OwnedFd>,
-    },
+    Port { port: OwnedFd, edges: AsyncFd<OwnedFd> },
 }
 
 impl Link {
@@ -27,10 +24,7 @@ impl Link {
     /// # Errors
     /// When the runtime cannot watch it.
     pub fn socket(fd: OwnedFd) -> io::Result<Self> {
-        Ok(Self::Socket(crate::sys::watched(
-            fd,
-            Interest::READABLE | Interest::WRITABLE,
-        )?))
+        Ok(Self::Socket(crate::sys::watched(fd, Interest::READABLE | Interest::WRITABLE)?))
     }
 
     /// A link over a non-blocking virtio-serial port: its end of file is a host that went, and another may come.
@@ -46,15 +40,14 @@ impl Link {
     }
 
     /// Whether another host may come after the end of file.
+    #[must_use]
     pub fn is_endless(&self) -> bool {
         matches!(self, Self::Port { .. })
     }
 
     /// Reads what is there; 0 at the end of file.
     pub fn poll_read(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        self.poll(cx, Interest::READABLE, |fd| {
-            rustix::io::read(fd, &mut *buffer)
-        })
+        self.poll(cx, Interest::READABLE, |fd| rustix::io::read(fd, &mut *buffer))
     }
 
     /// Writes what there is room for.
@@ -113,25 +106,16 @@ impl Link {
     fn poll_ready(&self, cx: &mut Context<'_>, interest: Interest) -> Poll<io::Result<()>> {
         match self {
             Self::Socket(fd) if interest.is_writable() => {
-                ready!(fd.poll_write_ready(cx))?.clear_ready()
+                ready!(fd.poll_write_ready(cx))?.clear_ready();
             }
             Self::Socket(fd) => ready!(fd.poll_read_ready(cx))?.clear_ready(),
             Self::Port { edges, .. } => {
                 // The event is taken before the flag is cleared: one that comes between the two is tried at once by
                 // the caller, one that comes later wakes it.
                 let mut guard = ready!(edges.poll_read_ready(cx))?;
-                let mut events = [epoll::Event {
-                    flags: epoll::EventFlags::empty(),
-                    data: epoll::EventData::new_u64(0),
-                }];
-                epoll::wait(
-                    edges,
-                    &mut events,
-                    Some(&rustix::event::Timespec {
-                        tv_sec: 0,
-                        tv_nsec: 0,
-                    }),
-                )?;
+                let mut events =
+                    [epoll::Event { flags: epoll::EventFlags::empty(), data: epoll::EventData::new_u64(0) }];
+                epoll::wait(edges, &mut events, Some(&rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 }))?;
                 guard.clear_ready();
             }
         }

@@ -49,11 +49,7 @@ impl Sessions {
     /// Sessions that serve `dispatch`, are counted in `open`, and end when `ends` changes.
     #[must_use]
     pub fn new(dispatch: Dispatch, open: Arc<AtomicU32>, ends: latest::Receiver<u64>) -> Self {
-        Self {
-            dispatch,
-            open,
-            ends,
-        }
+        Self { dispatch, open, ends }
     }
 
     /// Serves a link until its end: a socket's is its end of file, a port's is its removal.

@@ -61,11 +61,7 @@ fn our_ports() -> Vec<String> {
         std::fs::read_to_string(Path::new(CLASS).join(name).join("name"))
             .is_ok_and(|port| port.starts_with(NAME_PREFIX))
     };
-    entries
-        .flatten()
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .filter(ours)
-        .collect()
+    entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).filter(ours).collect()
 }
 
 /// Waits until /dev has a new entry that may be a port.
@@ -78,9 +74,8 @@ async fn new_port(inotify: &AsyncFd<std::os::fd::OwnedFd>) -> io::Result<()> {
         loop {
             match reader.next() {
                 Ok(event) => {
-                    found |= event
-                        .file_name()
-                        .is_none_or(|name| name.to_bytes().starts_with(b"vport"))
+                    let name = event.file_name();
+                    found |= name.is_none_or(|name| name.to_bytes().starts_with(b"vport"));
                 }
                 Err(rustix::io::Errno::AGAIN) => break,
                 Err(error) => return Err(error.into()),

@@ -40,10 +40,7 @@ pub struct FrameWatch {
 
 impl Default for FrameWatch {
     fn default() -> Self {
-        Self {
-            position: Position::Preface(0),
-            tail: Vec::with_capacity(2 * HELLO_LEN),
-        }
+        Self { position: Position::Preface(0), tail: Vec::with_capacity(2 * HELLO_LEN) }
     }
 }
 
@@ -92,9 +89,7 @@ impl FrameWatch {
         self.keep_tail(bytes);
         match self.position {
             Position::Payload(_) if ends_with_hello(&self.tail) => Verdict::Suspect,
-            Position::Header { got, .. } if got > 0 && ends_with_hello(&self.tail) => {
-                Verdict::Suspect
-            }
+            Position::Header { got, .. } if got > 0 && ends_with_hello(&self.tail) => Verdict::Suspect,
             _ => Verdict::Session,
         }
     }
@@ -126,29 +121,17 @@ mod tests {
 
     fn verdict(bytes: &[u8], chunk: usize) -> Verdict {
         let mut watch = FrameWatch::default();
-        bytes
-            .chunks(chunk)
-            .fold(Verdict::Session, |last, piece| match last {
-                Verdict::Over(index) => Verdict::Over(index),
-                _ => watch.push(piece),
-            })
+        bytes.chunks(chunk).fold(Verdict::Session, |last, piece| match last {
+            Verdict::Over(index) => Verdict::Over(index),
+            _ => watch.push(piece),
+        })
     }
 
     #[test]
     fn a_session_is_left_alone_however_it_is_cut() {
-        let bytes = [
-            PREFACE,
-            &frame(b""),
-            &frame(&[b'K'; 300]),
-            &frame(&[0; 70_000]),
-        ]
-        .concat();
+        let bytes = [PREFACE, &frame(b""), &frame(&[b'K'; 300]), &frame(&vec![0; 70_000])].concat();
         for chunk in [1, 2, 3, 9, 48, 1000, usize::MAX] {
-            assert_eq!(
-                verdict(&bytes, chunk),
-                Verdict::Session,
-                "in pieces of {chunk}"
-            );
+            assert_eq!(verdict(&bytes, chunk), Verdict::Session, "in pieces of {chunk}");
         }
     }
 
@@ -156,10 +139,7 @@ mod tests {
     fn a_hello_instead_of_the_preface_or_a_frame_ends_the_session() {
         assert_eq!(verdict(HELLO, usize::MAX), Verdict::Over(0));
         let bytes = [PREFACE, &frame(b"abc"), HELLO].concat();
-        assert_eq!(
-            verdict(&bytes, usize::MAX),
-            Verdict::Over(bytes.len() - HELLO.len())
-        );
+        assert_eq!(verdict(&bytes, usize::MAX), Verdict::Over(bytes.len() - HELLO.len()));
         assert_eq!(verdict(&bytes, 1), Verdict::Over(0));
     }
 
@@ -167,17 +147,9 @@ mod tests {
     fn a_hello_in_a_cut_frame_is_suspect_only_at_the_end_of_what_came() {
         let cut = [PREFACE, &frame(&[1; 500])[..100], HELLO].concat();
         for chunk in [1, 7, 48, 100, usize::MAX] {
-            assert_eq!(
-                verdict(&cut, chunk),
-                Verdict::Suspect,
-                "in pieces of {chunk}"
-            );
+            assert_eq!(verdict(&cut, chunk), Verdict::Suspect, "in pieces of {chunk}");
             let more = [cut.as_slice(), b"more"].concat();
-            assert_eq!(
-                verdict(&more, chunk),
-                Verdict::Session,
-                "in pieces of {chunk}"
-            );
+            assert_eq!(verdict(&more, chunk), Verdict::Session, "in pieces of {chunk}");
         }
         let mut watch = FrameWatch::default();
         watch.push(&cut);

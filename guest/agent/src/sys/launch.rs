@@ -91,11 +91,7 @@ impl From<io::Error> for LaunchError {
 
 /// A null-terminated array of pointers, as execve wants it.
 fn pointers(strings: &[CString]) -> Vec<*const libc::c_char> {
-    strings
-        .iter()
-        .map(|string| string.as_ptr())
-        .chain([ptr::null()])
-        .collect()
+    strings.iter().map(|string| string.as_ptr()).chain([ptr::null()]).collect()
 }
 
 /// Starts a process. Blocks until the child has executed its program or failed.
@@ -110,25 +106,19 @@ pub fn launch(launch: &Launch) -> Result<Launched, LaunchError> {
 
     let mut pidfd: libc::c_int = -1;
     // SAFETY: clone_args is plain integers, for which zero is a value.
-    let mut args: libc::clone_args = unsafe { zeroed() };
-    args.flags = (libc::CLONE_PIDFD as u64) | CLONE_CLEAR_SIGHAND;
-    args.pidfd = (&raw mut pidfd) as u64;
-    args.exit_signal = libc::SIGCHLD as u64;
+    let mut order: libc::clone_args = unsafe { zeroed() };
+    order.flags = (libc::CLONE_PIDFD as u64) | CLONE_CLEAR_SIGHAND;
+    order.pidfd = (&raw mut pidfd) as u64;
+    order.exit_signal = libc::SIGCHLD as u64;
     if let Some(cgroup) = &launch.cgroup {
-        args.flags |= CLONE_INTO_CGROUP;
-        args.cgroup = cgroup.as_raw_fd() as u64;
+        order.flags |= CLONE_INTO_CGROUP;
+        order.cgroup = cgroup.as_raw_fd() as u64;
     }
 
     let mask = SignalsBlocked::new()?;
-    // SAFETY: `args` is a live clone_args with its own size. Without CLONE_VM the child has a copy of everything, this
+    // SAFETY: `order` is a live clone_args with its own size. Without CLONE_VM the child has a copy of everything, this
     // stack among it, so it can go on here; it leaves by execve or _exit only.
-    let pid = unsafe {
-        libc::syscall(
-            libc::SYS_clone3,
-            &raw const args,
-            size_of::<libc::clone_args>(),
-        )
-    };
+    let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw const order, size_of::<libc::clone_args>()) };
     if pid == 0 {
         // SAFETY: this is the child, the arrays are null-terminated and their strings alive in `launch`.
         unsafe { child(launch, &argv, &env, report_write.as_fd()) }
@@ -144,19 +134,14 @@ pub fn launch(launch: &Launch) -> Result<Launched, LaunchError> {
 
     drop(report_write);
     let mut report = [0; REPORT_LEN];
-    match File::from(report_read).read_exact(&mut report) {
+    if File::from(report_read).read_exact(&mut report).is_err() {
         // The pipe closed with the exec.
-        Err(_) => Ok(Launched { pid, pidfd }),
-        Ok(()) => {
-            let _ = super::reap(pid);
-            let step = STEPS
-                .into_iter()
-                .find(|step| *step as u8 == report[0])
-                .unwrap_or(Step::Exec);
-            let errno = i32::from_ne_bytes([report[1], report[2], report[3], report[4]]);
-            Err(LaunchError::Child { step, errno })
-        }
+        return Ok(Launched { pid, pidfd });
     }
+    let _ = super::reap(pid);
+    let known = STEPS.into_iter().find(|step| *step as u8 == report[0]);
+    let errno = i32::from_ne_bytes([report[1], report[2], report[3], report[4]]);
+    Err(LaunchError::Child { step: known.unwrap_or(Step::Exec), errno })
 }
 
 const CLONE_CLEAR_SIGHAND: u64 = 0x1_0000_0000;
@@ -170,18 +155,13 @@ struct SignalsBlocked(libc::sigset_t);
 impl SignalsBlocked {
     fn new() -> io::Result<Self> {
         // SAFETY: sigset_t is plain integers, for which zero is a value.
-        let (mut all, mut before): (libc::sigset_t, libc::sigset_t) =
-            unsafe { (zeroed(), zeroed()) };
+        let (mut all, mut before): (libc::sigset_t, libc::sigset_t) = unsafe { (zeroed(), zeroed()) };
         // SAFETY: both pointers are to live sigset_t values.
         let result = unsafe {
             libc::sigfillset(&raw mut all);
             libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut before)
         };
-        if result == 0 {
-            Ok(Self(before))
-        } else {
-            Err(io::Error::from_raw_os_error(result))
-        }
+        if result == 0 { Ok(Self(before)) } else { Err(io::Error::from_raw_os_error(result)) }
     }
 }
 
@@ -247,11 +227,7 @@ fn prepare(launch: &Launch) -> Result<(), (Step, Errno)> {
 /// Takes back the agent's own protection from the kernel's memory killer. Not for the process: it has none to lose.
 fn unshield() {
     let flags = rustix::fs::OFlags::WRONLY | rustix::fs::OFlags::CLOEXEC;
-    if let Ok(score) = rustix::fs::open(
-        c"/proc/self/oom_score_adj",
-        flags,
-        rustix::fs::Mode::empty(),
-    ) {
+    if let Ok(score) = rustix::fs::open(c"/proc/self/oom_score_adj", flags, rustix::fs::Mode::empty()) {
         let _ = rustix::io::write(&score, b"0");
     }
 }
@@ -260,21 +236,12 @@ fn unshield() {
 ///
 /// # Safety
 /// As `child`.
-unsafe fn execute(
-    launch: &Launch,
-    argv: &[*const libc::c_char],
-    env: &[*const libc::c_char],
-) -> Errno {
+unsafe fn execute(launch: &Launch, argv: &[*const libc::c_char], env: &[*const libc::c_char]) -> Errno {
     // SAFETY: close_range takes no pointers; the pipe to the parent is close-on-exec already. A kernel without the call
     // leaves what the agent was started with open, which nothing depends on. Rust ignores SIGPIPE and an ignored
     // signal survives the exec, so it is set back; no handler is left that an unblocked signal could run.
     unsafe {
-        libc::syscall(
-            libc::SYS_close_range,
-            3,
-            libc::c_uint::MAX,
-            libc::CLOSE_RANGE_CLOEXEC,
-        );
+        libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC);
         libc::signal(libc::SIGPIPE, libc::SIG_DFL);
         let mut none: libc::sigset_t = zeroed();
         libc::sigemptyset(&raw mut none);

@@ -1,6 +1,12 @@
 //! The system calls that no safe library offers. The only module with `unsafe` in it.
 
 #![allow(unsafe_code)]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    reason = "the kernel's types of the same values differ from call to call"
+)]
 
 pub mod launch;
 
@@ -13,11 +19,7 @@ use tokio::io::unix::AsyncFd;
 
 /// The result of a libc call that returns -1 on failure.
 fn check(result: libc::c_int) -> io::Result<libc::c_int> {
-    if result == -1 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(result)
-    }
+    if result == -1 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
 
 /// Has the runtime watch a descriptor.
@@ -98,10 +100,7 @@ pub fn reap(pid: i32) -> io::Result<(Ending, Rusage)> {
     // SAFETY: both pointers are to live values of the types wait4 fills.
     check(unsafe { libc::wait4(pid, &raw mut status, 0, &raw mut usage) })?;
     let ending = if libc::WIFSIGNALED(status) {
-        Ending::Signal {
-            number: libc::WTERMSIG(status) as u8,
-            core_dumped: libc::WCOREDUMP(status),
-        }
+        Ending::Signal { number: libc::WTERMSIG(status) as u8, core_dumped: libc::WCOREDUMP(status) }
     } else {
         Ending::Code(libc::WEXITSTATUS(status) as u8)
     };
@@ -137,19 +136,12 @@ pub const MAX_ENTROPY: usize = 512;
 /// Credits `bytes` to the kernel's pool, and makes its generator start afresh from it.
 ///
 /// # Errors
-/// The kernel's: EPERM without CAP_SYS_ADMIN. EINVAL for more than `MAX_ENTROPY` bytes.
+/// The kernel's: EPERM without `CAP_SYS_ADMIN`. EINVAL for more than `MAX_ENTROPY` bytes.
 pub fn add_entropy(bytes: &[u8]) -> io::Result<()> {
     const RNDADDENTROPY: libc::c_ulong = 0x4008_5203;
     const RNDRESEEDCRNG: libc::c_ulong = 0x5207;
-    let mut pool = RandPoolInfo {
-        entropy_bits: 0,
-        size: 0,
-        bytes: [0; MAX_ENTROPY],
-    };
-    pool.bytes
-        .get_mut(..bytes.len())
-        .ok_or(Errno::INVAL)?
-        .copy_from_slice(bytes);
+    let mut pool = RandPoolInfo { entropy_bits: 0, size: 0, bytes: [0; MAX_ENTROPY] };
+    pool.bytes.get_mut(..bytes.len()).ok_or(Errno::INVAL)?.copy_from_slice(bytes);
     pool.size = bytes.len() as libc::c_int;
     pool.entropy_bits = pool.size * 8;
     let random = std::fs::File::options().write(true).open("/dev/urandom")?;

@@ -6,9 +6,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use kelpie_guest::api;
 use kelpie_guest::api::process_event::Event;
 use kelpie_guest::api::process_service_client::ProcessServiceClient;
-use kelpie_guest::api::{
-    ExecRequest, Exit, OutputStream, ProcessSpec, SpawnFailure, StartProcessRequest,
-};
+use kelpie_guest::api::{ExecRequest, Exit, OutputStream, ProcessSpec, SpawnFailure, StartProcessRequest};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -35,8 +33,7 @@ impl Agent {
     /// Starts an agent and waits for its line.
     pub fn start() -> Self {
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
-        let directory =
-            std::env::temp_dir().join(format!("kelpie-agent-{}-{serial}", std::process::id()));
+        let directory = std::env::temp_dir().join(format!("kelpie-agent-{}-{serial}", std::process::id()));
         std::fs::create_dir_all(&directory).unwrap();
         let cgroup = format!("kelpie-test-{}-{serial}", std::process::id());
         let mut child = Command::new(env!("CARGO_BIN_EXE_kelpie-guest"))
@@ -53,11 +50,7 @@ impl Agent {
         std::io::BufRead::read_line(&mut stderr, &mut line).unwrap();
         assert_eq!(line, "kelpie: agent ready\n");
         std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::stderr()));
-        Self {
-            child,
-            cgroup,
-            directory,
-        }
+        Self { child, cgroup, directory }
     }
 
     pub fn pid(&self) -> u32 {
@@ -88,10 +81,7 @@ impl Drop for Agent {
 
 /// Says hello and reads up to its answer.
 pub async fn greet(stream: &mut UnixStream, nonce: u128) {
-    stream
-        .write_all(format!("KELPIE-HELLO 1 {nonce:032x}\n").as_bytes())
-        .await
-        .unwrap();
+    stream.write_all(format!("KELPIE-HELLO 1 {nonce:032x}\n").as_bytes()).await.unwrap();
     read_until(stream, format!("KELPIE-READY 1 {nonce:032x}\n").as_bytes()).await;
 }
 
@@ -99,10 +89,8 @@ pub async fn greet(stream: &mut UnixStream, nonce: u128) {
 pub async fn read_until(stream: &mut UnixStream, wanted: &[u8]) {
     let mut seen = Vec::new();
     while !seen.ends_with(wanted) {
-        let byte = tokio::time::timeout(DEADLINE, stream.read_u8())
-            .await
-            .expect("an answer in time")
-            .unwrap();
+        let byte =
+            tokio::time::timeout(DEADLINE, stream.read_u8()).await.expect("an answer in time").unwrap();
         seen.push(byte);
     }
 }
@@ -116,9 +104,7 @@ pub struct Channel {
 impl Channel {
     pub async fn over(stream: UnixStream) -> Self {
         let (sender, connection) =
-            hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
-                .await
-                .unwrap();
+            hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
         tokio::spawn(connection);
         Self { sender }
     }
@@ -126,9 +112,7 @@ impl Channel {
     /// Over a stream that is cut when the returned task is aborted.
     pub async fn cuttable(stream: UnixStream) -> (Self, tokio::task::JoinHandle<()>) {
         let (sender, connection) =
-            hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
-                .await
-                .unwrap();
+            hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
         let task = tokio::spawn(async move { drop(connection.await) });
         (Self { sender }, task)
     }
@@ -157,40 +141,23 @@ impl Channel {
     /// Runs a process to its end with these requests after the start.
     pub async fn run_with(&self, spec: ProcessSpec, requests: &[ExecRequest]) -> Ran {
         let start = start("", spec);
-        let requests: Vec<_> = [start]
-            .into_iter()
-            .chain(requests.iter().cloned())
-            .collect();
-        let stream = self
-            .processes()
-            .exec(tokio_stream::iter(requests))
-            .await
-            .unwrap()
-            .into_inner();
-        tokio::time::timeout(DEADLINE, collect(stream))
-            .await
-            .expect("an end in time")
-            .unwrap()
+        let requests: Vec<_> = [start].into_iter().chain(requests.iter().cloned()).collect();
+        let stream = self.processes().exec(tokio_stream::iter(requests)).await.unwrap().into_inner();
+        tokio::time::timeout(DEADLINE, collect(stream)).await.expect("an end in time").unwrap()
     }
 }
 
 /// The first request of Exec.
 pub fn start(id: &str, spec: ProcessSpec) -> ExecRequest {
-    let start = StartProcessRequest {
-        id: id.to_owned(),
-        spec: Some(spec),
-    };
-    ExecRequest {
-        request: Some(api::exec_request::Request::Start(start)),
-    }
+    let start = StartProcessRequest { id: id.to_owned(), spec: Some(spec) };
+    ExecRequest { request: Some(api::exec_request::Request::Start(start)) }
 }
 
 impl tonic::client::GrpcService<Body> for Channel {
     type ResponseBody = hyper::body::Incoming;
     type Error = hyper::Error;
-    type Future = std::pin::Pin<
-        Box<dyn Future<Output = hyper::Result<http::Response<hyper::body::Incoming>>> + Send>,
-    >;
+    type Future =
+        std::pin::Pin<Box<dyn Future<Output = hyper::Result<http::Response<hyper::body::Incoming>>> + Send>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<hyper::Result<()>> {
         self.sender.poll_ready(cx)
@@ -248,11 +215,8 @@ impl Ran {
             Event::Failed(failure) => self.failure = Some(failure),
             Event::Output(output) => {
                 let stderr = output.stream() == OutputStream::Stderr;
-                let (stream, base) = if stderr {
-                    (&mut self.stderr, 0)
-                } else {
-                    (&mut self.stdout, self.base)
-                };
+                let (stream, base) =
+                    if stderr { (&mut self.stderr, 0) } else { (&mut self.stdout, self.base) };
                 if self.lost == 0 {
                     assert_eq!(output.offset, base + stream.len() as u64, "a gap before it");
                 }
@@ -288,10 +252,7 @@ pub async fn collect<T: Carrier>(stream: Streaming<T>) -> Result<Ran, Status> {
 
 /// Reads a stream of events, whose stdout begins at `base`, to its end.
 pub async fn collect_from<T: Carrier>(base: u64, mut stream: Streaming<T>) -> Result<Ran, Status> {
-    let mut ran = Ran {
-        base,
-        ..Ran::default()
-    };
+    let mut ran = Ran { base, ..Ran::default() };
     while let Some(message) = stream.message().await? {
         ran.take(message.event());
     }
@@ -300,10 +261,7 @@ pub async fn collect_from<T: Carrier>(base: u64, mut stream: Streaming<T>) -> Re
 
 /// A spec of this command line.
 pub fn command(argv: &[&str]) -> ProcessSpec {
-    ProcessSpec {
-        argv: argv.iter().map(|arg| (*arg).to_owned()).collect(),
-        ..ProcessSpec::default()
-    }
+    ProcessSpec { argv: argv.iter().map(|arg| (*arg).to_owned()).collect(), ..ProcessSpec::default() }
 }
 
 /// A spec of this shell script.
@@ -322,9 +280,7 @@ pub async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
 
 /// Whether a process of this number is there and is no zombie.
 pub fn is_alive(pid: u32) -> bool {
-    let stat = std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat"))
-        .unwrap_or_default();
-    stat.rsplit(") ")
-        .next()
-        .is_some_and(|rest| !rest.is_empty() && !rest.starts_with('Z'))
+    let stat =
+        std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat")).unwrap_or_default();
+    stat.rsplit(") ").next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with('Z'))
 }
