@@ -17,13 +17,21 @@ const gccVersion = "12";
 /** Dependencies for what we do not do: C and C++ compilers, headers, sanitizers. */
 const needless = [
   ...["binutils", "gcc", "libc-dev-bin", "libcrypt-dev", "libnsl-dev", "libtirpc-dev", "linux-libc-dev"],
-  ...["rpcsvc-proto", "libasan8", "libatomic1", "libgomp1", "libitm1", "liblsan0", "libquadmath0", "libtsan2"],
+  ...[
+    "rpcsvc-proto",
+    "libasan8",
+    "libatomic1",
+    "libgomp1",
+    "libitm1",
+    "liblsan0",
+    "libquadmath0",
+    "libtsan2",
+  ],
   "libubsan1",
 ];
 /** Programs, libraries and objects; no manuals, headers or documentation tools. */
 const wantedPath = /^(?:lib(?:64)?\/|usr\/lib\/|usr\/bin\/(?:cargo|rustc)$)/;
-const discardText =
-  "SECTIONS { /DISCARD/ : { *(.eh_frame) *(.gcc_except_table*) } } INSERT AFTER .text;\n";
+const discardText = "SECTIONS { /DISCARD/ : { *(.eh_frame) *(.gcc_except_table*) } } INSERT AFTER .text;\n";
 /** Changes when the scripts do in a way that changes what is built. */
 const recipe = "debian-1";
 const maxRecordBytes = 1 << 20;

@@ -88,7 +88,9 @@ export async function guestBinaries(options: GuestBinariesOptions): Promise<Gues
   await compile(options, { source, toolchain, work, directory });
   const built = await readFinished(platform.files, directory);
   if (built !== undefined) return built;
-  throw new KelpieError("internal", "The guest's programs were built and are not there", { where: directory });
+  throw new KelpieError("internal", "The guest's programs were built and are not there", {
+    where: directory,
+  });
 }
 
 function openToolchain(options: Parameters<typeof debianToolchain>[0]): Promise<Toolchain> {

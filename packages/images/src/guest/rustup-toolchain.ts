@@ -15,7 +15,11 @@ export async function rustupToolchain(options: ToolchainOptions): Promise<Toolch
   const { processes, files } = platform;
   const [cargo, rustc] = await Promise.all([processes.find("cargo"), processes.find("rustc")]);
   if (cargo === undefined || rustc === undefined) {
-    throw missing("Rust's compiler is needed to build the guest's programs", "no cargo and rustc on PATH", "https://rustup.rs");
+    throw missing(
+      "Rust's compiler is needed to build the guest's programs",
+      "no cargo and rustc on PATH",
+      "https://rustup.rs",
+    );
   }
   const ask = async (...args: string[]): Promise<string> => {
     const limits = { maxOutputBytes: maxAnswerBytes, ...(signal === undefined ? {} : { signal }) };
@@ -26,11 +30,19 @@ export async function rustupToolchain(options: ToolchainOptions): Promise<Toolch
   const [compiler = ""] = version.split("\n");
   const minor = Number(/^rustc 1\.(\d+)\./.exec(compiler)?.[1] ?? 0);
   if (minor < oldestMinor) {
-    throw missing(`Rust 1.${oldestMinor} or newer is needed to build the guest's programs`, compiler, "rustup update stable");
+    throw missing(
+      `Rust 1.${oldestMinor} or newer is needed to build the guest's programs`,
+      compiler,
+      "rustup update stable",
+    );
   }
   const target = machines[architecture].muslTarget;
   if ((await files.stat(await ask("--print", "target-libdir", "--target", target))) === undefined) {
-    throw missing(`Rust's libraries for ${target} are needed to build the guest's programs`, "none", `rustup target add ${target}`);
+    throw missing(
+      `Rust's libraries for ${target} are needed to build the guest's programs`,
+      "none",
+      `rustup target add ${target}`,
+    );
   }
   return {
     compiler,
