@@ -45,7 +45,8 @@ interface Pending {
 
 /**
  * The entries of an uncompressed tar archive, in order. A leading "/" or "./" is dropped. The archive ends with zero blocks
- * or, as the parts of an apk do, without; anything but zeros behind them is refused.
+ * or, as the parts of an apk do, without; anything but zeros behind them is refused. An entry is given before its content has
+ * come: only when the last one has been taken is it sure that the archive is whole.
  *
  * @throws KelpieError `malformed`, `limit-exceeded`, `unsafe-path` (".." or NUL in a path or hard link), `unsupported`
  * (sparse and multi-volume entries).

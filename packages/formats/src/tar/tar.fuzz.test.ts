@@ -42,15 +42,13 @@ test("mutated tar archives give entries within their bounds, or a KelpieError", 
     corpus,
     repair,
     run: async (input) => {
-      const toTree = tarTreeEntries((offset, sizeBytes) => {
-        assert.ok(offset + sizeBytes <= input.length + 511);
-        return bytesSource(new Uint8Array(0));
-      });
+      const toTree = tarTreeEntries(() => bytesSource(new Uint8Array(0)));
       for await (const entry of readTar(chunked(input, 97))) {
         assert.ok(!entry.path.split("/").includes("..") && !entry.path.startsWith("/"));
         const { node } = toTree(entry);
         assert.ok(node.uid >= 0 && node.uid < 2 ** 32 && node.mode <= 0o7777);
         assert.equal((await all(entry.content)).length, entry.sizeBytes);
+        assert.ok(entry.contentOffset + entry.sizeBytes <= input.length);
       }
     },
   });
