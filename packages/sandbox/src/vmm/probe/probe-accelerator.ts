@@ -57,8 +57,6 @@ export async function probeAccelerator(
   }
   const text = (tail: ByteTail): string => printable(Buffer.from(tail.bytes()).toString("utf8")).trim();
   if (text(output).includes(probeAnswer)) return { works: true };
-  return {
-    works: false,
-    reason: text(errors).split("\n").at(-1) ?? "a test guest stopped without an answer",
-  };
+  const lastWords = text(errors).split("\n").at(-1) ?? "";
+  return { works: false, reason: lastWords === "" ? "a test guest stopped without an answer" : lastWords };
 }

@@ -43,6 +43,8 @@ export function qemuOptions(spec: VmSpec, setting: QemuSetting): QemuOption[] {
     ["-display", "none"],
     // A guest that resets itself, as it does after a panic, ends the machine.
     ["-no-reboot"],
+    // The processor starts when we have a control channel.
+    ["-S"],
     ...(setting.seccomp ? [confinement] : []),
     ["-machine", machineType[architecture]],
     ["-accel", setting.accelerator === "tcg" ? tcg : setting.accelerator],

@@ -22,6 +22,7 @@ export class QemuMachine implements VirtualMachine {
   readonly console = new ConsoleLog();
   readonly stopped: Promise<StopReason>;
   #state: VmState = { kind: "starting" };
+  #qmp: QmpClient | undefined;
   readonly #stderr = new ByteTail(monitorOutputLimitBytes);
   readonly #platform: Pick<Platform, "clock" | "files" | "network">;
   readonly #child: ChildProcess;
@@ -38,7 +39,8 @@ export class QemuMachine implements VirtualMachine {
     child.stderr?.on("data", (bytes: Uint8Array) => this.#stderr.append(bytes));
     const recorded = recordConsole(platform.files, child, `${runDirectory}/console.log`, this.console);
     this.stopped = child.exit.then(async (exit) => {
-      await recorded;
+      // The last words are still under way when the process is gone.
+      await Promise.all([recorded, this.#qmp?.ended]);
       this.#on({ kind: "process-gone", exit });
       return this.#state.kind === "stopped" ? this.#state.reason : { kind: "process-exited", exit };
     });
@@ -66,8 +68,11 @@ export class QemuMachine implements VirtualMachine {
     const opened = connection.then((stream) => QmpClient.open(stream, { clock, onEvent, signal: stop }));
     // A channel that breaks now is a QEMU that ends: its exit and its words say more.
     const qmp = await orAborted(Promise.race([opened.catch(() => gone), gone]), stop);
+    this.#qmp = qmp;
     void qmp.ended.then(() => this.#endWithMonitor());
     this.#on({ kind: "monitor-ready" });
+    // The processor waited for this (`-S`): before it, QEMU would keep a quick guest's end to itself.
+    await qmp.execute("cont");
   }
 
   connectAgent(index: number, signal: AbortSignal): Promise<Duplex> {

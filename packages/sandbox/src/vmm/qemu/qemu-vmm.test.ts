@@ -89,7 +89,7 @@ test("what QEMU refuses is an error with QEMU's words", { skip }, async () => {
   const initrd = `${home.path}/absent`;
   await assert.rejects(
     vmm.start({ ...spec, image: { ...spec.image, initrd } }, never),
-    fails("boot-failed", /exit code 1\n.*could not load ramdisk/s),
+    fails("boot-failed", /exit code 1\n.*could not load initrd/s),
   );
 });
 
