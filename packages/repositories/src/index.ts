@@ -2,7 +2,14 @@
 
 export type { AlpineArchive } from "./alpine/archive.ts";
 export { alpineDatabase, type InstalledState } from "./alpine/database.ts";
+export {
+  type InstalledFile,
+  type InstalledPackage,
+  type InstalledPath,
+  readInstalled,
+} from "./alpine/installed.ts";
 export { type MergedPackages, mergePackages } from "./alpine/merge.ts";
+export { type OwnerNumbers, withOwners } from "./alpine/owners.ts";
 export {
   type AlpineOptions,
   type AlpineRepository,

@@ -49,7 +49,7 @@ const maxListLength = 20_000;
 /** @throws KelpieError `malformed` for anything that apk would refuse. */
 export function parseDependency(text: string): Dependency {
   const conflict = text.startsWith("!");
-  const parts = /^([^\s<>=~!@]+)(?:@([^\s<>=~!@]+))?(?:([<>=~]+)([^\s<>=~!@]+))?$/.exec(
+  const parts = /^([^\s<>=~!@]+)(?:@([^\s<>=~!@]+))?(?:([<>=~]+)([^\s<>=~!@]\S*))?$/.exec(
     conflict ? text.slice(1) : text,
   );
   const name = parts?.[1];
