@@ -119,8 +119,11 @@ function parseConstraint(
     equal: has("=") || has("~"),
     version,
   };
-  if (constraint.less && constraint.greater && !constraint.equal)
+  if (constraint.less && constraint.greater && !constraint.equal) {
+    if (!/^Q1[A-Za-z0-9+/]{27}=$/.test(version))
+      throw malformed(text, `a package's checksum after "${operator}"`);
     return { kind: "checksum", checksum: version };
+  }
   if (!isValidVersion(version)) throw malformed(text, `a valid version after "${operator}"`);
   return { kind: "version", ...constraint };
 }
