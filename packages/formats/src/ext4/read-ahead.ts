@@ -79,16 +79,22 @@ async function readWhole(
   return into;
 }
 
-/** The chunks of a content that is too large to be read ahead. Each is valid until the next is asked for. */
-export function readInPieces(source: ByteSource, signal: AbortSignal | undefined): AsyncIterable<Uint8Array> {
-  return source.readInto === undefined ? source.open(signal) : pieces(source);
-}
+/**
+ * Reads contents that are too large to be read ahead, one after the other. A chunk is valid until the next is asked
+ * for.
+ */
+export class PieceReader {
+  readonly #buffer = new Uint8Array(pieceBytes);
 
-async function* pieces(source: ByteSource): AsyncGenerator<Uint8Array, void, undefined> {
-  const buffer = new Uint8Array(pieceBytes);
-  for (let at = 0; at < source.sizeBytes; at += pieceBytes) {
-    const piece = buffer.subarray(0, Math.min(pieceBytes, source.sizeBytes - at));
-    await source.readInto?.(piece, at);
-    yield piece;
+  read(source: ByteSource, signal: AbortSignal | undefined): AsyncIterable<Uint8Array> {
+    return source.readInto === undefined ? source.open(signal) : this.#pieces(source);
+  }
+
+  async *#pieces(source: ByteSource): AsyncGenerator<Uint8Array, void, undefined> {
+    for (let at = 0; at < source.sizeBytes; at += pieceBytes) {
+      const piece = this.#buffer.subarray(0, Math.min(pieceBytes, source.sizeBytes - at));
+      await source.readInto?.(piece, at);
+      yield piece;
+    }
   }
 }

@@ -14,7 +14,7 @@ import { encodeJournalSuperblock } from "./journal.ts";
 import type { Ext4Options } from "./options.ts";
 import { inBlockOrder, type Placement, Placer } from "./placer.ts";
 import { type Ext4Plan, type PlannedInode, planExt4 } from "./plan.ts";
-import { readAhead, readInPieces, type WantedContent } from "./read-ahead.ts";
+import { PieceReader, readAhead, type WantedContent } from "./read-ahead.ts";
 import { encodeDescriptorMap } from "./special-inodes.ts";
 import { type Ext4Summary, summarize } from "./summary.ts";
 import { sealXattrBlock } from "./xattrs.ts";
@@ -37,12 +37,13 @@ interface Writing {
   readonly plan: Ext4Plan;
   readonly out: BlockWriter;
   readonly fixed: FixedParts;
+  readonly pieces: PieceReader;
   readonly signal: AbortSignal | undefined;
 }
 
 async function writePlan(plan: Ext4Plan, sink: ByteSink, signal: AbortSignal | undefined): Promise<void> {
   const out = new BlockWriter(sink);
-  const writing = { plan, out, fixed: new FixedParts(plan, out), signal };
+  const writing = { plan, out, fixed: new FixedParts(plan, out), pieces: new PieceReader(), signal };
   const placer = Placer.over(plan.geometry, plan.inodes);
   const contents = readAhead(wantedContents(plan), signal);
   try {
@@ -88,7 +89,7 @@ async function writeContent(
       return writeBlocks(writing, placement.extents, [encodeDescriptorMap(plan.geometry)]);
     case "data": {
       const { value: whole } = await contents.next();
-      const chunks = whole === undefined ? readInPieces(content.source, signal) : [whole];
+      const chunks = whole === undefined ? writing.pieces.read(content.source, signal) : [whole];
       return writeData(
         writing,
         placement.extents,
