@@ -266,7 +266,7 @@ for (const [what, served, damage, code] of refusals) {
     assert.deepEqual(left, []);
     await found.mirror.publish({ debs, signedBy: [key] });
     found.mirror.mend();
-    const repository = await openDebianMirror(found.options);
+    const repository = await openDebianMirror({ ...found.options, maxIndexAgeMs: 0 });
     assert.equal(repository.find("sh").version, "1:1.0-1");
   });
 }

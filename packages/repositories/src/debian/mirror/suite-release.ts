@@ -12,6 +12,12 @@ type SignedFiles =
   | { readonly kind: "inline"; readonly inRelease: Uint8Array }
   | { readonly kind: "detached"; readonly release: Uint8Array; readonly signature: Uint8Array };
 
+export interface CurrentRelease {
+  readonly release: Release;
+  /** Whether it has just come from the mirror. */
+  readonly isNew: boolean;
+}
+
 const maxReleaseBytes = 16 << 20;
 const futureToleranceMs = 24 * 3_600_000;
 const inlineName = "InRelease";
@@ -24,12 +30,12 @@ const refreshedName = "refreshed";
  *
  * @throws KelpieError `signature-invalid`, `untrusted-key`, `not-found`, `unreachable`, `malformed`.
  */
-export async function currentRelease(options: SuiteOptions): Promise<Release> {
+export async function currentRelease(options: SuiteOptions): Promise<CurrentRelease> {
   await options.platform.files.makeDirectory(options.directory);
   const kept = await keptRelease(options);
   const ageMs = options.platform.clock.nowMs() - (await refreshedAtMs(options));
   const isFresh = options.offline || (ageMs >= 0 && ageMs < options.maxAgeMs);
-  if (kept !== undefined && isFresh) return kept;
+  if (kept !== undefined && isFresh) return { release: kept, isNew: false };
   if (options.offline) {
     throw new KelpieError(
       "unreachable",
@@ -41,8 +47,8 @@ export async function currentRelease(options: SuiteOptions): Promise<Release> {
 }
 
 /** The mirror's release if it can be had, else the kept one. */
-async function refreshed(options: SuiteOptions, kept: Release | undefined): Promise<Release> {
-  const { platform, report, signal } = options;
+async function refreshed(options: SuiteOptions, kept: Release | undefined): Promise<CurrentRelease> {
+  const { report, signal } = options;
   const newer = await fetchSigned(options).catch((error: unknown): undefined => {
     const isAbsent = KelpieError.is(error) && (error.code === "unreachable" || error.code === "timeout");
     if (kept === undefined || signal?.aborted === true || !isAbsent) throw error;
@@ -50,17 +56,21 @@ async function refreshed(options: SuiteOptions, kept: Release | undefined): Prom
       `${suiteUrl(options)} could not be refreshed (${describeError(error)}); what was fetched before is used.`,
     );
   });
-  if (newer === undefined && kept !== undefined) return kept;
+  if (newer === undefined && kept !== undefined) return { release: kept, isNew: false };
   if (newer === undefined) throw new KelpieError("internal", "A release is neither fetched nor kept");
   const release = await checked(options, newer);
   if (kept !== undefined && release.dateMs < kept.dateMs) {
     // A mirror that lags, or one that is made to serve what was withdrawn.
     report(`${suiteUrl(options)} offers an older release than it did before; the newer one is used.`);
-    return kept;
+    return { release: kept, isNew: false };
   }
   await keep(options, newer);
-  await writeFileAtomic(platform, join(options.directory, refreshedName), `${platform.clock.nowMs()}\n`);
-  return release;
+  return { release, isNew: true };
+}
+
+/** From now on the release counts as fresh: said once its indexes are there, so that a failure is tried again at once. */
+export async function markRefreshed({ platform, directory }: SuiteOptions): Promise<void> {
+  await writeFileAtomic(platform, join(directory, refreshedName), `${platform.clock.nowMs()}\n`);
 }
 
 /** Verifies the signature and that the release is the wanted one and holds today. */

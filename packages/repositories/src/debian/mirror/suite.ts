@@ -8,7 +8,7 @@ import { downloadVerified } from "../../download.ts";
 import type { IndexPart } from "../package-index.ts";
 import type { Release, ReleaseEntry } from "./release.ts";
 import { type SuiteOptions, suiteUrl } from "./suite-options.ts";
-import { currentRelease } from "./suite-release.ts";
+import { currentRelease, markRefreshed } from "./suite-release.ts";
 
 const maxIndexBytes = 512 << 20;
 
@@ -20,13 +20,16 @@ const maxIndexBytes = 512 << 20;
 export async function openSuite(options: SuiteOptions): Promise<IndexPart[]> {
   const { platform, directory, mirror, suite, components, architecture } = options;
   await platform.files.makeDirectory(directory);
-  const release = await currentRelease(options);
+  const { release, isNew } = await currentRelease(options);
   const parts: IndexPart[] = [];
   for (const component of components) {
     const bytes = await indexOf(options, release, `${component}/binary-${architecture}/Packages`);
     parts.push({ bytes, repositoryUrl: mirror, label: `${mirror} ${suite}/${component} ${architecture}` });
   }
-  await prune(options, release);
+  if (isNew) {
+    await prune(options, release);
+    await markRefreshed(options);
+  }
   return parts;
 }
 
