@@ -8,7 +8,14 @@ import { withOwners } from "./owners.ts";
 import { parsePackageInfo } from "./package-info.ts";
 
 test("a name that the image knows goes before the archive's number, and hard links stay one file", () => {
-  const node = { kind: "file", mode: 0o640, uid: 90, gid: 91, mtimeSeconds: 0, content: textSource("x") } as const;
+  const node = {
+    kind: "file",
+    mode: 0o640,
+    uid: 90,
+    gid: 91,
+    mtimeSeconds: 0,
+    content: textSource("x"),
+  } as const;
   const named = { node, checksum: undefined, userName: "postgres", groupName: "unknown" };
   const checksum = "Q1AAAAAAAAAAAAAAAAAAAAAAAAAAA=";
   const info = parsePackageInfo("pkgname = a\npkgver = 1\n", { checksum, sizeBytes: 1 }, "a");
@@ -27,7 +34,7 @@ test("a name that the image knows goes before the archive's number, and hard lin
     entries: [
       { path: "one", ...named },
       { path: "two", ...named },
-      { path: "three", ...named, userName: "root", groupName: "root" },
+      { path: "three", ...named, node: { ...node }, userName: "root", groupName: "root" },
     ],
     scripts: new Map(),
     configurationFiles: [],
