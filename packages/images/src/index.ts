@@ -16,6 +16,16 @@ export {
   serializeImageMetadata,
 } from "./metadata/image-metadata.ts";
 export { type ImagePlan, type KernelPlan, planSha256, planText } from "./plan/image-plan.ts";
+export {
+  type ImageLock,
+  type LockedImage,
+  lockedFor,
+  lockPath,
+  lockPlan,
+  lockText,
+  maxLockBytes,
+  parseLock,
+} from "./plan/lock.ts";
 export type { ImageSpec, KernelSource } from "./spec/image-spec.ts";
 export { specJsonSchema } from "./spec/json-schema.ts";
 export { loadSpec, type SpecOverrides } from "./spec/load-spec.ts";

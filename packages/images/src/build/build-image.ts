@@ -4,6 +4,7 @@ import { fileSource } from "@kelpie/formats";
 import { KelpieError, type Platform } from "@kelpie/platform";
 import type { GuestBinaries } from "../guest/guest-binaries.ts";
 import { createPlan, type ImagePlan } from "../plan/image-plan.ts";
+import type { LockedImage } from "../plan/lock.ts";
 import { hostFiles } from "../plan/host-files.ts";
 import { assembleRootfs } from "../rootfs/assemble.ts";
 import type { GuestPrograms, ImageIdentity } from "../rootfs/identity.ts";
@@ -27,6 +28,8 @@ export interface BuildOptions {
   readonly source: SourceIdentity;
   /** `guest/` of a checkout: the sources of what runs in the VM. */
   readonly guestDirectory: string;
+  /** The lock's part for this spec: packages are those that it names, and the guest's programs must be its too. */
+  readonly lock?: LockedImage | undefined;
   /** Nothing is downloaded: what the cache does not have is `unreachable`. */
   readonly offline?: boolean;
   readonly onProgress?: (progress: BuildProgress) => void;
@@ -57,7 +60,7 @@ export async function buildImage(options: BuildOptions): Promise<BuiltImage> {
   );
   const kernel = await report.run(
     "kernel",
-    (note) => sources.fetchKernel(note),
+    () => sources.fetchKernel(),
     ({ release, modules }) => `${release}, ${modules.length} modules`,
   );
   const tree = await report.run(
@@ -91,12 +94,12 @@ interface Prepared {
 
 /** Repositories come first: where a mirror cannot be reached, nothing is compiled before that is said. */
 async function prepare(options: BuildOptions, report: BuildReporter): Promise<Prepared> {
-  const { platform, home, spec, signal, services = realServices, offline = false } = options;
+  const { platform, home, spec, lock, signal, services = realServices, offline = false } = options;
   const identity = identityOf(options);
   const { timestampSeconds } = identity;
   const sources = await report.run(
     "plan",
-    (note) => openSources({ platform, home, spec, services, timestampSeconds, offline, signal }, note),
+    (note) => openSources({ platform, home, spec, lock, services, timestampSeconds, offline, signal }, note),
     ({ packages }) => (spec.base === undefined ? `${packages.length} packages` : "a base tarball"),
   );
   const guest = await report.run(
@@ -112,10 +115,22 @@ async function prepare(options: BuildOptions, report: BuildReporter): Promise<Pr
       }),
     ({ compiler }) => compiler,
   );
+  if (lock !== undefined) requireLocked(lock, guest);
   const { packages, kernel } = sources;
   const host = await hostFiles(platform.files, spec);
   const plan = createPlan({ spec, identity, packages, kernel, guest: guest.digests, hostFiles: host });
   return { plan, sources, guest };
+}
+
+function requireLocked(lock: LockedImage, { digests, compiler }: GuestBinaries): void {
+  for (const program of ["init", "agent"] as const) {
+    if (digests[program] === lock.guest[program]) continue;
+    throw new KelpieError("digest-mismatch", `The guest's ${program} is not the one that the lock names`, {
+      expected: lock.guest[program],
+      found: `${digests[program]}, made by ${compiler}`,
+      help: "Check out the sources that the lock was written for, or write it again: kelpie images lock",
+    });
+  }
 }
 
 function reporter({ platform, onProgress = () => undefined, signal }: BuildOptions): BuildReporter {
