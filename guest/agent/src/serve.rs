@@ -12,6 +12,7 @@ use crate::process::table::Table;
 use crate::procfs;
 use crate::session::{Sessions, listen, ports};
 use crate::state::Guest;
+use crate::system::service::System;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -71,7 +72,8 @@ impl Options {
 pub async fn serve(options: Options) -> io::Result<()> {
     let cgroups = options.cgroup.as_deref().map(Cgroups::open).unwrap_or_default();
     let guest = Arc::new(Guest::default());
-    let sessions = sessions(&guest, cgroups);
+    let in_vm = options.place == Place::Vm;
+    let sessions = sessions(&guest, cgroups, in_vm);
     match options.place {
         Place::Unix(path) => {
             let socket = listen::unix(&path)?;
@@ -97,7 +99,7 @@ fn is_absence(error: &io::Error) -> bool {
     matches!(errno, Some(Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL | Errno::NODEV))
 }
 
-fn sessions(guest: &Arc<Guest>, cgroups: Cgroups) -> Arc<Sessions> {
+fn sessions(guest: &Arc<Guest>, cgroups: Cgroups, in_vm: bool) -> Arc<Sessions> {
     let events = Arc::new(Events::default());
     let budget = procfs::memory().total_bytes / OUTPUT_SHARE;
     let table =
@@ -106,13 +108,18 @@ fn sessions(guest: &Arc<Guest>, cgroups: Cgroups) -> Arc<Sessions> {
     let agent =
         Agent { guest: Arc::clone(guest), table: Arc::clone(&table), events, sessions: Arc::clone(&open) };
     let ends = guest.session_ends.subscribe();
-    Arc::new(Sessions::new(dispatch(agent, table), open, ends))
+    let system = System::new(Arc::clone(guest), Arc::clone(&table), in_vm);
+    Arc::new(Sessions::new(dispatch(agent, table, system), open, ends))
 }
 
-fn dispatch(agent: Agent, table: Arc<Table>) -> Dispatch {
+fn dispatch(agent: Agent, table: Arc<Table>, system: System) -> Dispatch {
     let mut services = DispatchBuilder::default()
         .with(
             api::agent_service_server::AgentServiceServer::new(agent).max_decoding_message_size(MAX_MESSAGE),
+        )
+        .with(
+            api::system_service_server::SystemServiceServer::new(system)
+                .max_decoding_message_size(MAX_MESSAGE),
         )
         .with(api::file_service_server::FileServiceServer::new(Files).max_decoding_message_size(MAX_MESSAGE))
         .with(

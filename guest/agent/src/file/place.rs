@@ -81,7 +81,9 @@ impl Place {
     }
 
     fn open_path(&self, path: &Path, flags: OFlags, mode: Mode) -> io::Result<OwnedFd> {
-        let flags = flags | OFlags::CLOEXEC | OFlags::NOCTTY;
+        let flags = flags | OFlags::CLOEXEC;
+        // openat2 refuses what means nothing for a path alone.
+        let flags = if flags.contains(OFlags::PATH) { flags } else { flags | OFlags::NOCTTY };
         let Some(root) = &self.root else {
             return Ok(open(path, flags, mode)?);
         };
@@ -97,7 +99,7 @@ impl Place {
 pub fn open_beneath(root: impl AsFd, path: &Path, flags: OFlags, mode: Mode) -> io::Result<OwnedFd> {
     let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
-    // openat2 refuses what open ignores.
+    // It refuses a mode without a creation too.
     let mode = if flags.intersects(OFlags::CREATE | OFlags::TMPFILE) { mode } else { Mode::empty() };
     loop {
         match openat2(&root, path, flags | OFlags::CLOEXEC, mode, resolve) {

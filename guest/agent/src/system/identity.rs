@@ -62,7 +62,8 @@ pub fn set_machine_id(id: &str) -> Result<(), Status> {
     if id.len() != 32 || !id.bytes().all(digit) {
         return Err(invalid(format!("A machine id is 32 lower-case hexadecimal digits: {id:?}")));
     }
-    replace("/etc/machine-id", &format!("{id}\n"), 0o444).map_err(|error| status("set the machine id", &error))
+    replace("/etc/machine-id", &format!("{id}\n"), 0o444)
+        .map_err(|error| status("set the machine id", &error))
 }
 
 /// Replaces a small file in one step.
@@ -85,13 +86,21 @@ mod tests {
     #[test]
     fn what_is_no_name_is_refused() {
         for hostname in ["", "-a", "a-", "A", "a.b", "a b", &"a".repeat(64)] {
-            assert_eq!(set_hostname(hostname).unwrap_err().code(), tonic::Code::InvalidArgument, "{hostname}");
+            assert_eq!(
+                set_hostname(hostname).unwrap_err().code(),
+                tonic::Code::InvalidArgument,
+                "{hostname}"
+            );
         }
         for id in ["", "0123456789abcdef0123456789abcde", "0123456789ABCDEF0123456789ABCDEF"] {
             assert_eq!(set_machine_id(id).unwrap_err().code(), tonic::Code::InvalidArgument, "{id}");
         }
         for length in [0, 31, 513] {
-            assert_eq!(reseed(&vec![0; length]).unwrap_err().code(), tonic::Code::InvalidArgument, "{length}");
+            assert_eq!(
+                reseed(&vec![0; length]).unwrap_err().code(),
+                tonic::Code::InvalidArgument,
+                "{length}"
+            );
         }
     }
 }

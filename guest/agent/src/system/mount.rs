@@ -51,7 +51,9 @@ pub fn order(request: MountRequest) -> Result<Order, Status> {
 pub fn carry_out(order: Order) -> io::Result<()> {
     let Order { source, target, flags, options } = order;
     fs::create_dir_all(&target)?;
-    let with = |first: &str| [first, &options].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(",");
+    let with = |first: &str| {
+        [first, &options].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(",")
+    };
     let do_mount = |source: &str, kind: &str, options: String| -> io::Result<()> {
         let options = CString::new(options)?;
         Ok(mount(source, &target, kind, flags, Some(options.as_c_str()))?)
@@ -66,8 +68,13 @@ pub fn carry_out(order: Order) -> io::Result<()> {
             do_mount(&device.to_string_lossy(), kind, with(""))
         }
         Source::Tmpfs(tmpfs) => {
-            let size = if tmpfs.size_bytes > 0 { format!("size={},", tmpfs.size_bytes) } else { String::new() };
-            do_mount("tmpfs", "tmpfs", with(&format!("{size}mode={:o}", tmpfs.mode.unwrap_or(0o1777) & 0o7777)))
+            let size =
+                if tmpfs.size_bytes > 0 { format!("size={},", tmpfs.size_bytes) } else { String::new() };
+            do_mount(
+                "tmpfs",
+                "tmpfs",
+                with(&format!("{size}mode={:o}", tmpfs.mode.unwrap_or(0o1777) & 0o7777)),
+            )
         }
         Source::BindPath(path) => {
             mount_bind(path, &target)?;
@@ -104,7 +111,8 @@ fn device(block: &BlockSource) -> io::Result<PathBuf> {
 }
 
 fn find(wanted: impl Fn(&str) -> bool) -> io::Result<PathBuf> {
-    let names = fs::read_dir("/sys/block")?.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+    let names =
+        fs::read_dir("/sys/block")?.flatten().filter_map(|entry| entry.file_name().into_string().ok());
     let mut names: Vec<String> = names.filter(|name| wanted(name)).collect();
     names.sort();
     let name = names.first().ok_or(Errno::NODEV)?;

@@ -1,7 +1,8 @@
 //! Messages of the kernel's routing socket: rtnetlink(7). Made and read here, sent by `network`.
 
+use rustix::io::Errno;
 use rustix::net::netlink::SocketAddrNetlink;
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink, recv, sendto, socket_with};
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, sendto, socket_with};
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
@@ -105,6 +106,54 @@ pub fn answer(message: &[u8]) -> Option<i32> {
     (kind == ERROR).then_some(-code)
 }
 
+/// Every address of every interface.
+fn list_addresses() -> Vec<u8> {
+    const GET_ADDRESS: u16 = 22;
+    const DUMP: u16 = 0x300;
+    Message::new(GET_ADDRESS, DUMP).body(&[0; 8]).finish()
+}
+
+/// One message of the kernel's list of addresses.
+#[derive(PartialEq, Eq, Debug)]
+enum Listed {
+    /// An interface's address and its prefix.
+    Address(u32, IpAddr, u8),
+    /// Something else.
+    Other,
+    /// The list's end.
+    End,
+}
+
+fn listed(kind: u16, body: &[u8]) -> Listed {
+    const DONE: u16 = 3;
+    if kind == DONE || kind == ERROR {
+        return Listed::End;
+    }
+    let parts = || {
+        let (fixed, mut attributes) = body.split_at_checked(8)?;
+        let index = u32::from_ne_bytes(fixed[4..8].try_into().ok()?);
+        let mut found = None;
+        while let Some((head, _)) = attributes.split_at_checked(4) {
+            let length = usize::from(u16::from_ne_bytes([head[0], head[1]]));
+            let value = attributes.get(4..length)?;
+            let address = match value.len() {
+                4 => Some(IpAddr::from(<[u8; 4]>::try_from(value).ok()?)),
+                16 => Some(IpAddr::from(<[u8; 16]>::try_from(value).ok()?)),
+                _ => None,
+            };
+            // The local address, where there is one, says more than the peer's.
+            match u16::from_ne_bytes([head[2], head[3]]) {
+                1 => found = found.or(address),
+                2 => found = address.or(found),
+                _ => {}
+            }
+            attributes = attributes.get(length.next_multiple_of(4)..).unwrap_or_default();
+        }
+        found.map(|address| Listed::Address(index, address, fixed[1]))
+    };
+    if kind == NEW_ADDRESS { parts().unwrap_or(Listed::Other) } else { Listed::Other }
+}
+
 /// A routing socket.
 pub struct Routing(OwnedFd);
 
@@ -115,7 +164,34 @@ impl Routing {
     /// The kernel's.
     pub fn open() -> io::Result<Self> {
         let flags = SocketFlags::CLOEXEC;
-        Ok(Self(socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, Some(netlink::ROUTE))?))
+        Ok(Self(socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, None)?))
+    }
+
+    /// The addresses of an interface.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn addresses(&self, index: u32) -> io::Result<Vec<(IpAddr, u8)>> {
+        sendto(&self.0, &list_addresses(), SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
+        let mut addresses = Vec::new();
+        let mut buffer = vec![0; 64 * 1024];
+        loop {
+            let (count, _) = recv(&self.0, &mut buffer[..], RecvFlags::empty())?;
+            let mut rest = &buffer[..count];
+            while let Some((head, _)) = rest.split_at_checked(HEADER_LEN) {
+                let length = u32::from_ne_bytes([head[0], head[1], head[2], head[3]]) as usize;
+                let kind = u16::from_ne_bytes([head[4], head[5]]);
+                let body = rest.get(HEADER_LEN..length).ok_or(Errno::PROTO)?;
+                match listed(kind, body) {
+                    Listed::End => return Ok(addresses),
+                    Listed::Address(owner, address, prefix) if owner == index => {
+                        addresses.push((address, prefix))
+                    }
+                    Listed::Address(..) | Listed::Other => {}
+                }
+                rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
+            }
+        }
     }
 
     /// Sends a request and waits for the kernel's answer, which it gives before the call that sends returns.
@@ -146,6 +222,13 @@ mod tests {
         assert_eq!(message.len(), 16 + 16 + 12 + 8);
         assert_eq!(message[..4], 52_u32.to_ne_bytes());
         assert_eq!(message[32..34], 10_u16.to_ne_bytes());
+    }
+
+    #[test]
+    fn the_loopbacks_addresses_are_listed() {
+        let index = std::fs::read_to_string("/sys/class/net/lo/ifindex").unwrap().trim().parse().unwrap();
+        let addresses = Routing::open().unwrap().addresses(index).unwrap();
+        assert!(addresses.contains(&("127.0.0.1".parse().unwrap(), 8)), "{addresses:?}");
     }
 
     #[test]

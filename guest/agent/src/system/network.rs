@@ -52,7 +52,8 @@ pub fn settings(network: &Network) -> Result<Settings, Status> {
 }
 
 fn interface(wanted: &NetworkInterface) -> Result<Interface, Status> {
-    let name_fits = wanted.name.len() < 16 && !wanted.name.contains(['/', '\0', ' ']) && !wanted.name.starts_with('.');
+    let name_fits =
+        wanted.name.len() < 16 && !wanted.name.contains(['/', '\0', ' ']) && !wanted.name.starts_with('.');
     if !name_fits {
         return Err(invalid(format!("An interface cannot have this name: {:?}", wanted.name)));
     }
@@ -66,7 +67,11 @@ fn interface(wanted: &NetworkInterface) -> Result<Interface, Status> {
     let gateways = wanted.gateways.iter().map(|text| text.parse().map_err(|_| bad("a gateway", text)));
     Ok(Interface {
         name: wanted.name.clone(),
-        mac: if wanted.mac.is_empty() { None } else { Some(mac(&wanted.mac).ok_or_else(|| bad("a mac", &wanted.mac))?) },
+        mac: if wanted.mac.is_empty() {
+            None
+        } else {
+            Some(mac(&wanted.mac).ok_or_else(|| bad("a mac", &wanted.mac))?)
+        },
         addresses: addresses.collect::<Result<_, _>>()?,
         gateways: gateways.collect::<Result<_, _>>()?,
         mtu: (wanted.mtu > 0).then_some(wanted.mtu),
@@ -92,7 +97,9 @@ fn resolver(network: &Network) -> Result<Option<String>, Status> {
     }
     let mut text = String::new();
     let domain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
-    if let Some(bad_one) = network.search_domains.iter().find(|name| name.is_empty() || !name.bytes().all(domain)) {
+    if let Some(bad_one) =
+        network.search_domains.iter().find(|name| name.is_empty() || !name.bytes().all(domain))
+    {
         return Err(bad("a domain", bad_one));
     }
     if !network.search_domains.is_empty() {
@@ -129,8 +136,8 @@ fn set(routing: &Routing, interface: &Interface, name: &str) -> io::Result<()> {
     if other_mac.is_some() {
         routing.request(&set_link(index, false, other_mac, None))?;
     }
-    for (address, prefix) in current_addresses(name) {
-        if !interface.addresses.contains(&(address, prefix)) {
+    for (address, prefix) in routing.addresses(index)? {
+        if !interface.addresses.contains(&(address, prefix)) && !is_automatic(address) {
             routing.request(&set_address(index, address, prefix, false))?;
         }
     }
@@ -157,15 +164,51 @@ fn current_mac(name: &str) -> Option<[u8; 6]> {
     mac(fs::read_to_string(Path::new(CLASS).join(name).join("address")).ok()?.trim())
 }
 
-/// The addresses of an interface, but for those that the kernel gives by itself.
-fn current_addresses(name: &str) -> Vec<(IpAddr, u8)> {
-    let addresses = rustix_free_addresses(name);
-    addresses.into_iter().filter(|(address, _)| !is_automatic(*address)).collect()
-}
-
+/// Whether the kernel gives an address by itself.
 fn is_automatic(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(_) => false,
         IpAddr::V6(address) => address.is_unicast_link_local(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn network(change: impl Fn(&mut NetworkInterface)) -> Network {
+        let mut interface = NetworkInterface {
+            name: "eth0".into(),
+            mac: "02:00:00:00:00:01".into(),
+            addresses: vec!["10.0.2.15/24".into(), "fd00::2/64".into()],
+            gateways: vec!["10.0.2.2".into()],
+            mtu: 1400,
+        };
+        change(&mut interface);
+        Network {
+            interfaces: vec![interface],
+            name_servers: vec!["10.0.2.3".into()],
+            search_domains: vec!["a.b".into()],
+        }
+    }
+
+    #[test]
+    fn sound_settings_are_taken_and_unsound_ones_refused() {
+        let sound = settings(&network(|_| {})).unwrap();
+        assert_eq!(sound.interfaces[0].mac, Some([2, 0, 0, 0, 0, 1]));
+        assert_eq!(sound.resolver.unwrap(), "search a.b\nnameserver 10.0.2.3\n");
+        type Change = fn(&mut NetworkInterface);
+        let unsound: [Change; 7] = [
+            |interface| interface.name = "../eth0".into(),
+            |interface| interface.name = "x".repeat(16),
+            |interface| interface.mac = "02:00:00:00:00".into(),
+            |interface| interface.addresses = vec!["10.0.2.15".into()],
+            |interface| interface.addresses = vec!["10.0.2.15/33".into()],
+            |interface| interface.addresses = vec!["10.0.2.15/24".into(); 17],
+            |interface| interface.gateways = vec!["gateway".into()],
+        ];
+        for (index, change) in unsound.into_iter().enumerate() {
+            assert!(settings(&network(change)).is_err(), "case {index}");
+        }
     }
 }

@@ -402,7 +402,8 @@ impl Unpacker {
         if left > 0 {
             return Ok(State::Content { file: open, left });
         }
-        if open.segments.last().is_none_or(|(offset, length)| offset + length < open.size) {
+        let written = open.segments.iter().rfind(|(_, length)| *length > 0);
+        if written.map_or(0, |(offset, length)| offset + length) < open.size {
             open.file.set_len(open.size).map_err(what)?;
         }
         self.set(&open.file, &open.header, &open.records, false).map_err(what)?;
