@@ -3,10 +3,9 @@
 import { join } from "node:path";
 import { formatImageVersion } from "@kelpie/images";
 import { architectures, KelpieError } from "@kelpie/platform";
-import { architectureOf, build, requirePrograms } from "../build.ts";
+import { architectureOf, build } from "../build.ts";
 import { command } from "../command.ts";
 import { Phases } from "../output/phases.ts";
-import { linkersFor } from "../setup/requirement.ts";
 
 export const imagesBuild = command({
   options: {
@@ -41,7 +40,6 @@ export const imagesBuild = command({
       });
     }
     const chosen = options.arch === "all" ? architectures : [architectureOf(context, options.arch)];
-    await requirePrograms(context, linkersFor(chosen, platform.host.architecture));
     const phases = new Phases(terminal, platform.clock);
     const built = [];
     for (const architecture of chosen) {

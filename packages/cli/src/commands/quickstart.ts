@@ -8,7 +8,7 @@ import { command, type CommandContext } from "../command.ts";
 import { Phases } from "../output/phases.ts";
 import { formatSize } from "../output/size.ts";
 import { runGuestCommand } from "../sandbox.ts";
-import { emulatorsFor, linkersFor } from "../setup/requirement.ts";
+import { emulatorsFor } from "../setup/requirement.ts";
 
 const greeting = "uname -a; cat /etc/os-release /etc/kelpie-version";
 
@@ -20,8 +20,7 @@ export const quickstart = command({
     const { platform, terminal } = context;
     const architecture = architectureOf(context, undefined);
     const phases = new Phases(terminal, platform.clock);
-    const host = platform.host.architecture;
-    await requirePrograms(context, [...linkersFor([architecture], host), ...emulatorsFor([architecture])]);
+    await requirePrograms(context, emulatorsFor([architecture]));
 
     phases.say(`Building an image for ${architecture}`);
     const { image } = await buildWhatCanBeReached(context, phases);

@@ -15,16 +15,11 @@ const packageManagers = Object.keys(installCommands) as readonly PackageManager[
 
 /** Those requirements that the machine does not meet. */
 export async function missingRequirements(
-  { files, processes }: Platform,
+  { processes }: Platform,
   requirements: readonly Requirement[],
 ): Promise<Requirement[]> {
-  const met = await Promise.all(
-    requirements.map(async ({ program, file }) => {
-      const found = (await processes.find(program)) !== undefined;
-      return found && (file === undefined || (await files.stat(file)) !== undefined);
-    }),
-  );
-  return requirements.filter((_, index) => met[index] !== true);
+  const found = await Promise.all(requirements.map(({ program }) => processes.find(program)));
+  return requirements.filter((_, index) => found[index] === undefined);
 }
 
 /**

@@ -8,8 +8,6 @@ export type PackageManager = "apt-get" | "dnf" | "pacman" | "apk" | "brew";
 export interface Requirement {
   /** A program whose presence on PATH shows that the requirement is met. */
   readonly program: string;
-  /** A file that must exist too, for packages without a program of their own. */
-  readonly file?: string;
   readonly why: string;
   readonly packages: Readonly<Partial<Record<PackageManager, readonly string[]>>>;
 }
@@ -38,44 +36,6 @@ const emulators: Readonly<Record<Architecture, Requirement>> = {
     },
   },
 };
-
-const nativeLinker: Requirement = {
-  program: "gcc",
-  file: "/usr/include/stdio.h",
-  why: "links the programs that run inside the VM",
-  packages: {
-    "apt-get": ["gcc", "libc6-dev"],
-    dnf: ["gcc", "glibc-static"],
-    pacman: ["gcc"],
-    apk: ["gcc", "musl-dev"],
-  },
-};
-
-const crossLinkers: Readonly<Record<Architecture, Requirement>> = {
-  amd64: {
-    program: "x86_64-linux-gnu-gcc",
-    why: "links the programs that run inside amd64 VMs",
-    packages: { "apt-get": ["gcc-x86-64-linux-gnu", "libc6-dev-amd64-cross"] },
-  },
-  arm64: {
-    program: "aarch64-linux-gnu-gcc",
-    why: "links the programs that run inside arm64 VMs",
-    packages: { "apt-get": ["gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross"] },
-  },
-};
-
-/** What building images of these architectures needs on a host of architecture `host`. */
-export function linkersFor(
-  architectures: readonly Architecture[],
-  host: Architecture | undefined,
-): Requirement[] {
-  return [
-    nativeLinker,
-    ...architectures
-      .filter((architecture) => architecture !== host)
-      .map((architecture) => crossLinkers[architecture]),
-  ];
-}
 
 /** What running images of these architectures needs. */
 export function emulatorsFor(architectures: readonly Architecture[]): Requirement[] {

@@ -1,0 +1,30 @@
+// Programs that the tests use as judges of what Kelpie makes, and how a machine without them gets them.
+
+import { type Main, realPlatform } from "../packages/platform/src/index.ts";
+import { installMissing, missingRequirements } from "../packages/cli/src/setup/install-missing.ts";
+import { emulatorsFor, type Requirement } from "../packages/cli/src/setup/requirement.ts";
+
+const judges: Requirement[] = [
+  {
+    program: "e2fsck",
+    why: "judges file systems",
+    packages: { "apt-get": ["e2fsprogs"], dnf: ["e2fsprogs"] },
+  },
+  { program: "cpio", why: "judges initrds", packages: { "apt-get": ["cpio"], dnf: ["cpio"] } },
+  { program: "ar", why: "judges archives", packages: { "apt-get": ["binutils"], dnf: ["binutils"] } },
+  { program: "xz", why: "judges decompression", packages: { "apt-get": ["xz-utils"], dnf: ["xz"] } },
+  { program: "zstd", why: "judges decompression", packages: { "apt-get": ["zstd"], dnf: ["zstd"] } },
+  { program: "lz4", why: "judges decompression", packages: { "apt-get": ["lz4"], dnf: ["lz4"] } },
+  {
+    program: "python3",
+    why: "judges archives",
+    packages: { "apt-get": ["python3-minimal"], dnf: ["python3"] },
+  },
+];
+
+/** Installs what is missing, as `kelpie quickstart` does. */
+export const setUp: Main = async (_, terminal, signal) => {
+  const missing = await missingRequirements(realPlatform, [...emulatorsFor(["amd64", "arm64"]), ...judges]);
+  if (missing.length > 0) await installMissing(realPlatform, terminal, missing, signal);
+  return 0;
+};
