@@ -68,6 +68,16 @@ export function parseProvision(text: string): Provision {
   return constraint.kind === "any" ? { name, text } : { name, version: constraint.version, text };
 }
 
+/** The same value for the same text: an index states the same few thousand relations again and again. */
+export function memoized<T>(parse: (text: string) => T): (text: string) => T {
+  const known = new Map<string, T>();
+  return (text) => {
+    const value = known.get(text) ?? parse(text);
+    known.set(text, value);
+    return value;
+  };
+}
+
 /** A list with blanks between its items, each item read by `parseItem`. */
 export function parseList<T>(text: string, parseItem: (item: string) => T): T[] {
   const items = text.split(/[ \t\n]+/).filter((item) => item !== "");

@@ -1,6 +1,7 @@
 // The text of an APKINDEX: package records with an empty line after each.
 
 import { KelpieError } from "@kelpie/platform";
+import { memoized, parseDependency, parseProvision } from "./dependency.ts";
 import { type ApkRecord, RecordBuilder } from "./record.ts";
 
 const maxPackages = 500_000;
@@ -13,7 +14,8 @@ const maxPackages = 500_000;
  */
 export function parseIndex(text: string, where: string): ApkRecord[] {
   const records: ApkRecord[] = [];
-  let builder = new RecordBuilder();
+  const parsers = { dependency: memoized(parseDependency), provision: memoized(parseProvision) };
+  let builder = new RecordBuilder(parsers);
   let isUnderstood = true;
   let lineNumber = 0;
   const located = <T>(step: () => T): T => {
@@ -28,7 +30,7 @@ export function parseIndex(text: string, where: string): ApkRecord[] {
   };
   const finish = (): void => {
     if (!builder.isEmpty && isUnderstood) records.push(located(() => builder.build()));
-    builder = new RecordBuilder();
+    builder = new RecordBuilder(parsers);
     isUnderstood = true;
     if (records.length <= maxPackages) return;
     throw new KelpieError("limit-exceeded", "An index has too many packages", {

@@ -32,9 +32,20 @@ export interface ApkRecord {
 
 const maxNumber = Number.MAX_SAFE_INTEGER;
 
+/** How relations are read; a reader of many packages reads each text once. */
+export interface RelationParsers {
+  readonly dependency: (text: string) => Dependency;
+  readonly provision: (text: string) => Provision;
+}
+
 /** Collects the lines of one package until it is whole. */
 export class RecordBuilder {
   readonly #values = new Map<string, string>();
+  readonly #parsers: RelationParsers;
+
+  constructor(parsers: RelationParsers = { dependency: parseDependency, provision: parseProvision }) {
+    this.#parsers = parsers;
+  }
 
   /** Takes a line's letter and value. @throws KelpieError `malformed` for a letter met before. */
   add(letter: string, value: string): void {
@@ -69,9 +80,9 @@ export class RecordBuilder {
       buildTimeSeconds: this.#number("t"),
       commit: text("c"),
       providerPriority: this.#number("k"),
-      depends: this.#relations(name, "D", parseDependency),
-      provides: this.#relations(name, "p", parseProvision),
-      installIf: this.#relations(name, "i", parseDependency),
+      depends: this.#relations(name, "D", this.#parsers.dependency),
+      provides: this.#relations(name, "p", this.#parsers.provision),
+      installIf: this.#relations(name, "i", this.#parsers.dependency),
     };
   }
 

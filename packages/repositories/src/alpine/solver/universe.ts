@@ -76,6 +76,14 @@ export function createUniverse(indexes: readonly (readonly ApkRecord[])[]): Univ
     nameList.push(name);
     return name;
   };
+  const named = new Map<Dependency, NamedDependency>();
+  const nameDependency = (dependency: Dependency): NamedDependency => {
+    const known = named.get(dependency);
+    if (known !== undefined) return known;
+    const made = { dependency, name: nameOf(dependency.name) };
+    named.set(dependency, made);
+    return made;
+  };
   const candidates = new Map<string, Candidate & { readonly repositories: number[] }>();
   for (const [repository, records] of indexes.entries()) {
     for (const record of records) {
@@ -84,7 +92,7 @@ export function createUniverse(indexes: readonly (readonly ApkRecord[])[]): Univ
         if (known.repositories.at(-1) !== repository) known.repositories.push(repository);
         continue;
       }
-      const candidate = createCandidate(candidates.size, record, repository, nameOf);
+      const candidate = createCandidate(candidates.size, record, repository, nameOf, nameDependency);
       candidates.set(record.checksum, candidate);
       for (const offer of candidate.offers) nameList[offer.name.id]?.offers.push(offer);
     }
@@ -98,17 +106,17 @@ function createCandidate(
   record: ApkRecord,
   repository: number,
   nameOf: (text: string) => Name,
+  nameDependency: (dependency: Dependency) => NamedDependency,
 ): Candidate & { readonly repositories: number[] } {
   const { checksum, version } = record;
-  const named = (dependency: Dependency): NamedDependency => ({ dependency, name: nameOf(dependency.name) });
   const offers: NamedOffer[] = [];
   const candidate = {
     id,
     record,
     name: nameOf(record.name),
     offers,
-    depends: record.depends.map(named),
-    installIf: record.installIf.map(named),
+    depends: record.depends.map(nameDependency),
+    installIf: record.installIf.map(nameDependency),
     repositories: [repository],
   };
   offers.push({ candidate, name: candidate.name, version, checksum });
