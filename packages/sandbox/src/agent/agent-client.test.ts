@@ -5,7 +5,13 @@ import { test } from "node:test";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { KelpieError, type KelpieErrorCode } from "@kelpie/platform";
 import { playAgent } from "../testing/fake-agent.ts";
-import { type ExecRequest, ExitCause, OutputStream, SpawnError, StdinMode } from "./gen/kelpie/agent/v1/process_pb.ts";
+import {
+  type ExecRequest,
+  ExitCause,
+  OutputStream,
+  SpawnError,
+  StdinMode,
+} from "./gen/kelpie/agent/v1/process_pb.ts";
 import { processEnd } from "./process.ts";
 
 const fails =
@@ -17,7 +23,9 @@ const output = (stream: OutputStream, text: string) => ({
   event: { event: { case: "output" as const, value: { stream, data: Buffer.from(text) } } },
 });
 const exited = (code: number, cause = ExitCause.OWN) => ({
-  event: { event: { case: "exited" as const, value: { status: { case: "code" as const, value: code }, cause } } },
+  event: {
+    event: { case: "exited" as const, value: { status: { case: "code" as const, value: code }, cause } },
+  },
 });
 
 test("a ping comes back and says how long it took", async () => {
@@ -145,7 +153,10 @@ test("an aborted execution ends with the signal's reason", async () => {
       },
     },
   });
-  await assert.rejects(agent.client.exec({ argv: ["yes"] }, controller.signal).collect(), fails("timeout", /enough/));
+  await assert.rejects(
+    agent.client.exec({ argv: ["yes"] }, controller.signal).collect(),
+    fails("timeout", /enough/),
+  );
 });
 
 test("more output than is asked for is refused", async () => {
@@ -191,7 +202,10 @@ test("a refusal says what was asked and what the guest says, without terminal co
       },
     },
   });
-  await assert.rejects(agent.client.shutdown(), fails("guest-refused", /power off: found not now \(EBUSY\)$/));
+  await assert.rejects(
+    agent.client.shutdown(),
+    fails("guest-refused", /power off: found not now \(EBUSY\)$/),
+  );
 });
 
 test("an answer larger than the protocol allows is refused", async () => {
@@ -245,7 +259,10 @@ test("an end that no process can have is malformed", () => {
     { case: undefined },
   ] as const;
   for (const status of impossible) {
-    assert.throws(() => processEnd({ $typeName: "kelpie.agent.v1.Exit", status, ...rest }), fails("malformed"));
+    assert.throws(
+      () => processEnd({ $typeName: "kelpie.agent.v1.Exit", status, ...rest }),
+      fails("malformed"),
+    );
   }
 });
 

@@ -51,7 +51,10 @@ for (const [consoleText, cause] of causes) {
 }
 
 test("an agent that was started and stays silent is named", () => {
-  assert.match(likelyCause({ ...evidence, consoleText: "kelpie: init agent", stage: "agent" }) ?? "", /does not answer/);
+  assert.match(
+    likelyCause({ ...evidence, consoleText: "kelpie: init agent", stage: "agent" }) ?? "",
+    /does not answer/,
+  );
 });
 
 test("the error says how it ended, the phase, QEMU's words and the console's last lines", () => {

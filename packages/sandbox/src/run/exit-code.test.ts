@@ -37,7 +37,9 @@ test("a write waits for its reader", async () => {
 });
 
 test("a write to a reader that has gone says so, and no error ends the process", async () => {
-  const broken = new Writable({ write: (_chunk, _encoding, done) => done(Object.assign(new Error(), { code: "EPIPE" })) });
+  const broken = new Writable({
+    write: (_chunk, _encoding, done) => done(Object.assign(new Error(), { code: "EPIPE" })),
+  });
   assert.equal(await writeOutput(broken, Buffer.from("x")), false);
   assert.equal(await writeOutput(broken, Buffer.from("x")), false);
 });

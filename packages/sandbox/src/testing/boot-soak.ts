@@ -59,7 +59,8 @@ for (let boot = 1; boot <= count && !isStopped(); boot++) {
     });
     readyMs.push(performance.now() - startMs);
     const { end } = await sandbox.exec({ argv: ["true"] }).collect();
-    if (end.kind !== "exited" || end.code !== 0) throw new KelpieError("internal", `true: ${JSON.stringify(end)}`);
+    if (end.kind !== "exited" || end.code !== 0)
+      throw new KelpieError("internal", `true: ${JSON.stringify(end)}`);
   } catch (error) {
     if (isStopped()) break;
     failures++;

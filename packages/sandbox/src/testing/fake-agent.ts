@@ -21,6 +21,8 @@ export interface FakeAgentBehaviour {
 /** A played agent and a client of it. */
 export interface FakeAgent extends AsyncDisposable {
   readonly client: AgentClient;
+  /** Opens the host's end of a new session. */
+  readonly open: () => Promise<Duplex>;
   /** The agent's end of each session, oldest first. */
   readonly sessions: readonly Duplex[];
 }
@@ -53,6 +55,7 @@ export function playAgent({ agent, processes, system }: FakeAgentBehaviour): Fak
   const client = new AgentClient({ ...realPlatform, open });
   return {
     client,
+    open,
     sessions,
     async [Symbol.asyncDispose]() {
       await client[Symbol.asyncDispose]();

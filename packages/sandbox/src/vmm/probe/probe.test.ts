@@ -15,7 +15,10 @@ import { probeProgram } from "./probe-programs.ts";
 const { files, processes } = realPlatform;
 const never = new AbortController().signal;
 
-const assemblers: Readonly<Record<Architecture, string>> = { amd64: "x86_64-linux-gnu", arm64: "aarch64-linux-gnu" };
+const assemblers: Readonly<Record<Architecture, string>> = {
+  amd64: "x86_64-linux-gnu",
+  arm64: "aarch64-linux-gnu",
+};
 
 async function missing(...tools: string[]): Promise<string | false> {
   for (const tool of tools) if ((await processes.find(tool)) === undefined) return `${tool} is not installed`;
@@ -25,7 +28,9 @@ async function missing(...tools: string[]): Promise<string | false> {
 for (const architecture of architectures) {
   const tools = ["gcc", "objcopy"].map((tool) => `${assemblers[architecture]}-${tool}`);
   const [gcc = "", objcopy = ""] = tools;
-  test(`the ${architecture} program is what the assembler makes of its source`, { skip: await missing(...tools) }, async () => {
+  test(`the ${architecture} program is what the assembler makes of its source`, {
+    skip: await missing(...tools),
+  }, async () => {
     await using directory = await files.temporaryDirectory("kelpie-probe-test-");
     const object = join(directory.path, "probe.o");
     const binary = join(directory.path, "probe.bin");
@@ -35,9 +40,13 @@ for (const architecture of architectures) {
   });
 
   const { command } = qemuProgram[architecture];
-  test(`the ${architecture} program answers where a processor works: under emulation`, { skip: await missing(command) }, async () => {
+  test(`the ${architecture} program answers where a processor works: under emulation`, {
+    skip: await missing(command),
+  }, async () => {
     const qemu = await findQemu(realPlatform, architecture);
-    assert.deepEqual(await probeAccelerator(realPlatform, qemu.program, architecture, "tcg", never), { works: true });
+    assert.deepEqual(await probeAccelerator(realPlatform, qemu.program, architecture, "tcg", never), {
+      works: true,
+    });
   });
 }
 
@@ -51,7 +60,10 @@ async function scripted(directory: string, script: string): Promise<QemuInstalla
   return { program, buildId: "script", quickFirmware: undefined };
 }
 
-const linux: Platform = { ...realPlatform, host: { ...realPlatform.host, operatingSystem: "linux", architecture: "amd64" } };
+const linux: Platform = {
+  ...realPlatform,
+  host: { ...realPlatform.host, operatingSystem: "linux", architecture: "amd64" },
+};
 /** As {@link linux}, but a second passes in ten milliseconds. */
 const hurried: Platform = {
   ...linux,
@@ -61,7 +73,11 @@ const hurried: Platform = {
 const verdicts: readonly (readonly [what: string, script: string, reason: RegExp])[] = [
   ["says nothing and does not end", "exec sleep 100", /did not get anywhere/],
   ["ends without an answer", "echo; exit 0", /without an answer/],
-  ["cannot open the device", "echo 'Could not access KVM kernel module: Permission denied' >&2; exit 1", /Permission denied/],
+  [
+    "cannot open the device",
+    "echo 'Could not access KVM kernel module: Permission denied' >&2; exit 1",
+    /Permission denied/,
+  ],
   ["crashes", "echo kelp; kill -ABRT $$", /without an answer/],
 ];
 

@@ -21,7 +21,11 @@ const setting: QemuSetting = {
   qmpSocket: "/r/qmp",
   seccomp: true,
 };
-const value = (name: string, changed: Partial<VmSpec> = {}, set: Partial<QemuSetting> = {}): string | undefined =>
+const value = (
+  name: string,
+  changed: Partial<VmSpec> = {},
+  set: Partial<QemuSetting> = {},
+): string | undefined =>
   qemuOptions({ ...spec, ...changed }, { ...setting, ...set }).find(([option]) => option === name)?.[1];
 
 test("an amd64 guest without hardware virtualisation is an emulated q35 with a processor of a fixed model", () => {
@@ -83,7 +87,12 @@ test("a comma in a path stays in its option", () => {
 });
 
 test("the kernel's command line says what the contract asks for", () => {
-  const words = kernelCommandLine({ architecture: "arm64", accelerator: "kvm", hostname: "box", agentPorts: 2 });
+  const words = kernelCommandLine({
+    architecture: "arm64",
+    accelerator: "kvm",
+    hostname: "box",
+    agentPorts: 2,
+  });
   for (const word of ["root=LABEL=kelpie-root", "rw", "panic=-1", "kelpie.hostname=box", "kelpie.ports=2"]) {
     assert.ok(words.includes(word), word);
   }

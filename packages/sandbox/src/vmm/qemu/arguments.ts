@@ -36,7 +36,7 @@ export function qemuOptions(spec: VmSpec, setting: QemuSetting): QemuOption[] {
   const { image, memoryMiB, cpus } = spec;
   const { architecture } = image;
   return [
-    ["-name", `kelpie-${spec.hostname}`],
+    ["-name", spec.hostname],
     // Nothing but what is named here: no configuration of the person's or the system's, no network, no display.
     ["-nodefaults"],
     ["-no-user-config"],

@@ -14,7 +14,11 @@ const skip = hasQemuImg ? false : "qemu-img is not installed (Debian: qemu-utils
 
 test("a size that no disk has is refused", () => {
   for (const size of [0, -512, 511, 513, 2 ** 45 + 512]) {
-    assert.throws(() => emptyQcow2(size), (error) => KelpieError.is(error) && error.code === "invalid-input", `${size}`);
+    assert.throws(
+      () => emptyQcow2(size),
+      (error) => KelpieError.is(error) && error.code === "invalid-input",
+      `${size}`,
+    );
   }
 });
 
@@ -34,7 +38,9 @@ for (const size of [512, 1 << 20, 256 << 20, (512 << 20) + 512, 2 ** 40]) {
       const path = join(directory, "disk");
       writeFileSync(path, emptyQcow2(size));
       execFileSync("qemu-img", ["check", "-q", path]);
-      const info = JSON.parse(execFileSync("qemu-img", ["info", "--output=json", path], { encoding: "utf8" })) as {
+      const info = JSON.parse(
+        execFileSync("qemu-img", ["info", "--output=json", path], { encoding: "utf8" }),
+      ) as {
         format: string;
         "virtual-size": number;
       };

@@ -6,7 +6,12 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { test } from "node:test";
 import { KelpieError, type KelpieErrorCode, realPlatform } from "@kelpie/platform";
-import { openTinyQemu, skipWithoutTinyQemu, type TinyGuestEnd, writeTinyImage } from "../../testing/tiny-guest.ts";
+import {
+  openTinyQemu,
+  skipWithoutTinyQemu,
+  type TinyGuestEnd,
+  writeTinyImage,
+} from "../../testing/tiny-guest.ts";
 import type { VirtualMachine, VmSpec } from "../vmm.ts";
 
 const { files, clock, processes } = realPlatform;
@@ -34,7 +39,9 @@ async function withMachine(
   await use(machine, home.path);
 }
 
-test("a guest that powers off stops its machine, and its console is in the log and the file", { skip }, async () => {
+test("a guest that powers off stops its machine, and its console is in the log and the file", {
+  skip,
+}, async () => {
   await withMachine("powers off", async (machine, directory) => {
     assert.deepEqual(await machine.stopped, { kind: "guest-shutdown" });
     assert.equal(machine.state.kind, "stopped");
@@ -140,7 +147,8 @@ async function qemuOf(directory: string): Promise<number> {
     if (!/^\d+$/.test(pid) || Number(pid) === process.pid) continue;
     const line = await files.readFile(`/proc/${pid}/cmdline`, 100_000).catch(() => undefined);
     const text = line === undefined ? "" : Buffer.from(line).toString();
-    if (text.startsWith("/") && text.includes("qemu-system-aarch64\0") && text.includes(`${directory}/`)) return Number(pid);
+    if (text.startsWith("/") && text.includes("qemu-system-aarch64\0") && text.includes(`${directory}/`))
+      return Number(pid);
   }
   throw new KelpieError("not-found", `No QEMU runs for ${directory}`);
 }

@@ -1,0 +1,117 @@
+// The start and end of a sandbox, with a monitor and an agent that are played here.
+
+import assert from "node:assert/strict";
+import type { Duplex } from "node:stream";
+import { test } from "node:test";
+import { KelpieError, type KelpieErrorCode, realPlatform } from "@kelpie/platform";
+import { duplexPair } from "../testing/duplex-pair.ts";
+import { playAgent } from "../testing/fake-agent.ts";
+import { ConsoleLog } from "../vmm/console-log.ts";
+import { nextVmState, type StopReason, type VmState } from "../vmm/vm-state.ts";
+import type { BootImage, VirtualMachine, Vmm } from "../vmm/vmm.ts";
+import { Sandbox } from "./sandbox.ts";
+
+const { files } = realPlatform;
+const image: BootImage = { architecture: "amd64", rootfs: "/r", kernel: "/k", initrd: "/i" };
+const fails =
+  (code: KelpieErrorCode, pattern = /(?:)/) =>
+  (error: unknown) =>
+    KelpieError.is(error) && error.code === code && pattern.test(error.message);
+
+/** A machine that is only a state, a console and a way to an agent. */
+class PlayedMachine implements VirtualMachine {
+  state: VmState = { kind: "running" };
+  readonly console = new ConsoleLog();
+  readonly monitorOutput = "";
+  readonly #stopped = Promise.withResolvers<StopReason>();
+  readonly stopped = this.#stopped.promise;
+  readonly connectAgent: () => Promise<Duplex>;
+
+  constructor(connectAgent: () => Promise<Duplex>) {
+    this.connectAgent = connectAgent;
+  }
+
+  end(reason: StopReason): void {
+    this.state = nextVmState(this.state, { kind: "ending", reason });
+    this.state = nextVmState(this.state, { kind: "process-gone", exit: { kind: "exited", code: 0 } });
+    if (this.state.kind === "stopped") this.#stopped.resolve(this.state.reason);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.end({ kind: "host-request" });
+    return Promise.resolve();
+  }
+}
+
+async function create(
+  home: string,
+  machine: PlayedMachine,
+  rest: { readonly bootTimeoutMs?: number; readonly signal?: AbortSignal } = {},
+): Promise<Sandbox> {
+  const vmm: Vmm = { description: "played", start: () => Promise.resolve(machine) };
+  return await Sandbox.create({ platform: realPlatform, vmm, image, home, ...rest });
+}
+
+const silent = (): Promise<Duplex> => Promise.resolve(duplexPair()[0]);
+
+test("a sandbox whose agent answers is ready, and is gone when it is disposed", async () => {
+  await using home = await files.temporaryDirectory("kelpie-sandbox-");
+  await using agent = playAgent({});
+  const machine = new PlayedMachine(agent.open);
+  {
+    await using sandbox = await create(home.path, machine);
+    assert.deepEqual(await files.list(`${home.path}/sandboxes`), [sandbox.id]);
+    assert.ok((await sandbox.agent.ping()) >= 0);
+  }
+  assert.deepEqual(await machine.stopped, { kind: "host-request" });
+  assert.deepEqual(await files.list(`${home.path}/sandboxes`), []);
+});
+
+test("a guest that is not ready in time is ended, and the error says how far it came", async () => {
+  await using home = await files.temporaryDirectory("kelpie-sandbox-");
+  const machine = new PlayedMachine(silent);
+  machine.console.append(Buffer.from("[    0.000000] Linux\nkelpie: init root\n"));
+  await assert.rejects(
+    create(home.path, machine, { bootTimeoutMs: 100 }),
+    fails("boot-failed", /not ready after 0\.1 s.*as far as init root/s),
+  );
+  assert.equal(machine.state.kind, "stopped");
+  assert.deepEqual(await files.list(`${home.path}/sandboxes`), []);
+});
+
+test("a guest that stops while it boots is told at once, with how it stopped", async () => {
+  await using home = await files.temporaryDirectory("kelpie-sandbox-");
+  const machine = new PlayedMachine(silent);
+  machine.console.append(Buffer.from("[    0.000000] Linux\nKernel panic - not syncing: x\n"));
+  setTimeout(() => machine.end({ kind: "guest-reset" }), 20);
+  const starting = create(home.path, machine, { bootTimeoutMs: 60_000 });
+  await assert.rejects(starting, fails("boot-failed", /the guest reset itself.*as far as the kernel/s));
+});
+
+test("a cancelled start is cancelled, not a failed boot", async () => {
+  await using home = await files.temporaryDirectory("kelpie-sandbox-");
+  const machine = new PlayedMachine(silent);
+  await assert.rejects(create(home.path, machine, { signal: AbortSignal.timeout(50) }), fails("cancelled"));
+  assert.equal(machine.state.kind, "stopped");
+});
+
+test("a shutdown waits for the guest to power off", async () => {
+  await using home = await files.temporaryDirectory("kelpie-sandbox-");
+  const machines: PlayedMachine[] = [];
+  const shutdown = (): Record<string, never> => {
+    setTimeout(() => machines[0]?.end({ kind: "guest-shutdown" }), 50);
+    return {};
+  };
+  await using agent = playAgent({ system: { shutdown } });
+  const machine = new PlayedMachine(agent.open);
+  machines.push(machine);
+  await using sandbox = await create(home.path, machine);
+  assert.deepEqual(await sandbox.shutdown(), { kind: "guest-shutdown" });
+});
+
+test("a guest that does not power off is ended", async () => {
+  await using home = await files.temporaryDirectory("kelpie-sandbox-");
+  await using agent = playAgent({ system: { shutdown: () => ({}) } });
+  await using sandbox = await create(home.path, new PlayedMachine(agent.open));
+  assert.deepEqual(await sandbox.shutdown(100), { kind: "host-request" });
+});

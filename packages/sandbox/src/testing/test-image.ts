@@ -1,0 +1,31 @@
+// The image that VM tests boot: the newest one of KELPIE_HOME's store for an architecture.
+
+import { join } from "node:path";
+import { findImage, imageFile, ImageStore } from "@kelpie/images";
+import { type Architecture, describeError, realPlatform } from "@kelpie/platform";
+import { findQemu } from "../vmm/qemu/find-qemu.ts";
+import type { BootImage } from "../vmm/vmm.ts";
+
+/** An image, or why the tests that need it are skipped. */
+export type TestImage = { readonly image: BootImage } | { readonly skip: string };
+
+/** Looks for an image and a QEMU for it. Set KELPIE_HOME to take another store. */
+export async function findTestImage(architecture: Architecture): Promise<TestImage> {
+  try {
+    await findQemu(realPlatform, architecture);
+    const { environment, homeDirectory } = realPlatform.host;
+    const home = environment["KELPIE_HOME"] ?? join(homeDirectory, ".kelpie");
+    const { images } = await new ImageStore(realPlatform, home).list();
+    const stored = findImage(images, "latest", architecture);
+    return {
+      image: {
+        architecture,
+        rootfs: imageFile(stored, "rootfs.ext4"),
+        kernel: imageFile(stored, "vmlinuz"),
+        initrd: imageFile(stored, "initrd"),
+      },
+    };
+  } catch (error) {
+    return { skip: `no ${architecture} guest can be booted here: ${describeError(error)}` };
+  }
+}
