@@ -16,10 +16,12 @@ use std::process::{Command, Stdio};
 use support::{Agent, Channel};
 use tonic::{Code, Status};
 
+#[expect(clippy::unnecessary_wraps, reason = "requests want an option")]
 fn at(path: impl AsRef<Path>) -> Option<FilePath> {
     Some(FilePath { path: path.as_ref().to_str().unwrap().to_owned(), root: String::new() })
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "requests want an option")]
 fn beneath(root: &Path, path: &str) -> Option<FilePath> {
     Some(FilePath { path: path.to_owned(), root: root.to_str().unwrap().to_owned() })
 }
@@ -358,7 +360,7 @@ fn describe(root: &Path) -> BTreeMap<PathBuf, String> {
                 bytes.iter().fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add((*byte).into()))
             )
         } else if meta.is_symlink() {
-            format!("{:?}", std::fs::read_link(&path).unwrap())
+            std::fs::read_link(&path).unwrap().display().to_string()
         } else {
             String::new()
         };

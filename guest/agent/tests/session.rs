@@ -38,8 +38,9 @@ async fn stale_bytes_before_a_hello_are_thrown_away() {
 async fn only_the_latest_of_several_hellos_counts() {
     let agent = Agent::start();
     let mut stream = connect(&agent).await;
-    let hellos: String = (0..5).map(|nonce| format!("KELPIE-HELLO 1 {nonce:032x}\n")).collect();
-    stream.write_all(hellos.as_bytes()).await.unwrap();
+    for nonce in 0..5 {
+        stream.write_all(format!("KELPIE-HELLO 1 {nonce:032x}\n").as_bytes()).await.unwrap();
+    }
     read_until(&mut stream, format!("KELPIE-READY 1 {:032x}\n", 4).as_bytes()).await;
     ping(&Channel::over(stream).await).await;
 }

@@ -21,12 +21,12 @@ pub fn make_directory(place: &Place, parents: bool, mode: u32, owner: Option<Own
     if parents {
         make_parents(place, owner)?;
     }
-    let made = place.name().and_then(|name| make_one(&name, mode, owner));
-    match made {
+    let result = place.name().and_then(|name| make_one(&name, mode, owner));
+    match result {
         Err(error) if parents && is(&error, Errno::EXIST) => {
             place.open(OFlags::PATH | OFlags::DIRECTORY, Mode::empty()).map(drop)
         }
-        made => made,
+        result => result,
     }
 }
 
@@ -53,12 +53,12 @@ pub fn make_parents(place: &Place, owner: Option<Owner>) -> io::Result<()> {
 fn make_one(Name { directory, name }: &Name, mode: u32, owner: Option<Owner>) -> io::Result<()> {
     mkdirat(directory, name, Mode::from_raw_mode(0o700))?;
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let made = openat(directory, name, flags, Mode::empty())?;
+    let directory = openat(directory, name, flags, Mode::empty())?;
     if let Some(owner) = owner {
-        rustix::fs::fchown(&made, Some(Uid::from_raw(owner.uid)), Some(Gid::from_raw(owner.gid)))?;
+        rustix::fs::fchown(&directory, Some(Uid::from_raw(owner.uid)), Some(Gid::from_raw(owner.gid)))?;
     }
     // After the change of owner, and whatever the umask.
-    Ok(rustix::fs::fchmod(&made, Mode::from_raw_mode(mode))?)
+    Ok(rustix::fs::fchmod(&directory, Mode::from_raw_mode(mode))?)
 }
 
 /// Removes a file or a directory; how many of them.
@@ -92,7 +92,7 @@ fn remove_name(Name { directory, name }: &Name, recursive: bool) -> io::Result<u
 fn empty(mut walk: Walk) -> io::Result<u64> {
     let mut removed = 0;
     while let Some(directory) = walk.directory().map(|fd| fd.try_clone_to_owned()).transpose()? {
-        if let Some(met) = walk.next()? {
+        if let Some(met) = walk.meet()? {
             match unlinkat(&directory, met.name.as_c_str(), AtFlags::empty()) {
                 Ok(()) => removed += 1,
                 Err(Errno::NOENT) => {}

@@ -59,6 +59,8 @@ fn describe(stat: &Stat, path: &Path, link: Option<CString>) -> FileInfo {
     let lossless = std::str::from_utf8(bytes).is_ok();
     let major = u64::from(rustix::fs::major(stat.st_rdev));
     let minor = u64::from(rustix::fs::minor(stat.st_rdev));
+    #[allow(clippy::useless_conversion, reason = "the architectures count links in different types")]
+    let links = u64::from(stat.st_nlink);
     FileInfo {
         path: path.to_string_lossy().into_owned(),
         path_bytes: if lossless { bytes::Bytes::new() } else { bytes::Bytes::copy_from_slice(bytes) },
@@ -69,7 +71,7 @@ fn describe(stat: &Stat, path: &Path, link: Option<CString>) -> FileInfo {
         size_bytes: u64::try_from(stat.st_size).unwrap_or(0),
         allocated_bytes: u64::try_from(stat.st_blocks).unwrap_or(0) * 512,
         modified_unix_ns: modified(stat),
-        links: u64::from(stat.st_nlink),
+        links,
         inode: stat.st_ino,
         device: stat.st_dev,
         device_number: major << 32 | minor,

@@ -31,7 +31,7 @@ impl Listing {
     pub fn page(&mut self) -> io::Result<Vec<FileInfo>> {
         let mut page = Vec::new();
         while page.len() < PAGE && self.walk.depth() > 0 {
-            let Some(met) = self.walk.next()? else {
+            let Some(met) = self.walk.meet()? else {
                 self.walk.leave();
                 continue;
             };

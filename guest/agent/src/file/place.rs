@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 use tonic::Status;
 
-/// The longest path: PATH_MAX without its NUL.
+/// The longest path: `PATH_MAX` without its NUL.
 const MAX_PATH: usize = 4095;
 
 /// A checked path.

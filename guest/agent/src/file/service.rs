@@ -181,10 +181,10 @@ impl FileService for Files {
         let what = about("write", &place);
         let size = open.size_bytes;
         let mut writing = run(what.clone(), move || Writing::open(place, mode, &open)).await?;
-        let mut more = true;
-        while more {
+        let mut going = true;
+        while going {
             let chunks;
-            (chunks, more) = gather(&mut requests).await?;
+            (chunks, going) = gather(&mut requests).await?;
             writing = run(what.clone(), move || writing.write(&chunks).map(|()| writing)).await?;
             if size.is_some_and(|size| writing.written() > size) {
                 break;
@@ -214,10 +214,10 @@ impl FileService for Files {
         let root =
             run(what.clone(), move || place.open(OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())).await?;
         let mut unpacker = unpack::Unpacker::new(root, options);
-        let mut more = true;
-        while more {
+        let mut going = true;
+        while going {
             let chunks;
-            (chunks, more) = gather(&mut requests).await?;
+            (chunks, going) = gather(&mut requests).await?;
             let work = move || {
                 let result = chunks.iter().try_for_each(|chunk| unpacker.push(chunk));
                 Ok(result.map(|()| unpacker))

@@ -46,7 +46,7 @@ impl Walk {
     ///
     /// # Errors
     /// The kernel's.
-    pub fn next(&mut self) -> io::Result<Option<Met>> {
+    pub fn meet(&mut self) -> io::Result<Option<Met>> {
         let Some(level) = self.levels.last_mut() else {
             return Ok(None);
         };

@@ -105,7 +105,9 @@ impl FileWatch {
             };
             self.waiting.push_back(Event::Change(change));
         }
-        new.iter().for_each(|path| self.follow(path));
+        for path in &new {
+            self.follow(path);
+        }
         Ok(())
     }
 
@@ -171,7 +173,7 @@ fn add_below(
 ) -> io::Result<()> {
     let mut walk = Walk::new(directory)?;
     while let Some(directory) = walk.directory().map(|fd| fd.try_clone_to_owned()).transpose()? {
-        let Some(met) = walk.next()? else {
+        let Some(met) = walk.meet()? else {
             walk.leave();
             continue;
         };
@@ -188,10 +190,11 @@ fn add_below(
                 directory: is_directory,
             }));
         }
-        if is_directory && walk.enter(&met).is_ok() {
-            if let Some(entered) = walk.directory() {
-                add(inotify, entered, &path, paths)?;
-            }
+        if is_directory
+            && walk.enter(&met).is_ok()
+            && let Some(entered) = walk.directory()
+        {
+            add(inotify, entered, &path, paths)?;
         }
     }
     Ok(())

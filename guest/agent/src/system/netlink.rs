@@ -185,7 +185,7 @@ impl Routing {
                 match listed(kind, body) {
                     Listed::End => return Ok(addresses),
                     Listed::Address(owner, address, prefix) if owner == index => {
-                        addresses.push((address, prefix))
+                        addresses.push((address, prefix));
                     }
                     Listed::Address(..) | Listed::Other => {}
                 }

@@ -36,9 +36,8 @@ struct Interface {
 /// # Errors
 /// `INVALID_ARGUMENT`.
 pub fn settings(network: &Network) -> Result<Settings, Status> {
-    let too_many = |what: &str, limit: usize, count: usize| match count > limit {
-        true => Err(invalid(format!("{what} has at most {limit}: {count}"))),
-        false => Ok(()),
+    let too_many = |what: &str, limit: usize, count: usize| {
+        if count > limit { Err(invalid(format!("{what} has at most {limit}: {count}"))) } else { Ok(()) }
     };
     too_many("interfaces", MAX_INTERFACES, network.interfaces.len())?;
     too_many("name_servers", MAX_SERVERS, network.name_servers.len())?;
@@ -107,7 +106,9 @@ fn resolver(network: &Network) -> Result<Option<String>, Status> {
     }
     for server in &network.name_servers {
         let address: IpAddr = server.parse().map_err(|_| bad("a name server", server))?;
-        text += &format!("nameserver {address}\n");
+        text.push_str("nameserver ");
+        text.push_str(&address.to_string());
+        text.push('\n');
     }
     Ok(Some(text))
 }
@@ -192,12 +193,13 @@ mod tests {
         }
     }
 
+    type Change = fn(&mut NetworkInterface);
+
     #[test]
     fn sound_settings_are_taken_and_unsound_ones_refused() {
         let sound = settings(&network(|_| {})).unwrap();
         assert_eq!(sound.interfaces[0].mac, Some([2, 0, 0, 0, 0, 1]));
         assert_eq!(sound.resolver.unwrap(), "search a.b\nnameserver 10.0.2.3\n");
-        type Change = fn(&mut NetworkInterface);
         let unsound: [Change; 7] = [
             |interface| interface.name = "../eth0".into(),
             |interface| interface.name = "x".repeat(16),

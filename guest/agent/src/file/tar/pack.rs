@@ -94,7 +94,7 @@ impl Packer {
         let Some(walk) = &mut self.walk else {
             return Ok(false);
         };
-        let Some(met) = walk.next()? else {
+        let Some(met) = walk.meet()? else {
             walk.leave();
             return Ok(walk.depth() > 0);
         };

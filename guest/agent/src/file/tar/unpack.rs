@@ -1,7 +1,7 @@
 //! Unpacks an archive that comes in pieces.
 //!
-//! The archive is not trusted: every path is resolved below the root by the kernel (openat2, RESOLVE_BENEATH), sizes
-//! and counts are bounded, and nothing is kept of an entry once it is made.
+//! The archive is not trusted: every path is resolved below the root by the kernel (openat2, `RESOLVE_BENEATH`),
+//! sizes and counts are bounded, and nothing is kept of an entry once it is made.
 
 use super::header::{Block, Header, decode, number};
 use super::pax::{Records, decimal, parse};
