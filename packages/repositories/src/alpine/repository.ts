@@ -68,19 +68,17 @@ export async function openAlpineRepositories(options: AlpineOptions): Promise<Al
   const keys = readTrustedKeys(options.keys);
   const machine = alpineMachines[architecture];
   const bases = repositories.map(({ url }) => `${checkedUrl(url)}/${machine}`);
-  const indexes = await Promise.all(
-    bases.map((base) =>
-      fetchIndex(platform, {
-        url: `${base}/APKINDEX.tar.gz`,
-        keys,
-        directory: join(options.cacheDirectory, "alpine/indexes"),
-        maxAgeMs: options.maxIndexAgeMs ?? defaultIndexAgeMs,
-        offline: options.offline ?? false,
-        signal,
-        timeouts,
-        retry,
-      }),
-    ),
+  const indexes = await together(bases, signal, (base, both) =>
+    fetchIndex(platform, {
+      url: `${base}/APKINDEX.tar.gz`,
+      keys,
+      directory: join(options.cacheDirectory, "alpine/indexes"),
+      maxAgeMs: options.maxIndexAgeMs ?? defaultIndexAgeMs,
+      offline: options.offline ?? false,
+      signal: both,
+      timeouts,
+      retry,
+    }),
   );
   const tagged = indexes.map(({ records }, number): TaggedIndex => {
     const fitting = records.filter(
@@ -100,6 +98,27 @@ export async function openAlpineRepositories(options: AlpineOptions): Promise<Al
     resolve: (world) => describe(resolver, world, bases, architecture),
     fetch: (chosen, fetchSignal) => fetchAlpinePackage({ ...options, keys }, chosen, fetchSignal ?? signal),
   };
+}
+
+/** Does `work` for all items at once. The first failure ends the rest, and is thrown when nothing is under way any more. */
+async function together<T, R>(
+  items: readonly T[],
+  signal: AbortSignal | undefined,
+  work: (item: T, signal: AbortSignal) => Promise<R>,
+): Promise<R[]> {
+  const failure = new AbortController();
+  const both = signal === undefined ? failure.signal : AbortSignal.any([signal, failure.signal]);
+  const all = items.map(async (item) => {
+    try {
+      return await work(item, both);
+    } catch (error) {
+      failure.abort(error);
+      throw error;
+    }
+  });
+  await Promise.allSettled(all);
+  if (failure.signal.aborted) throw failure.signal.reason;
+  return await Promise.all(all);
 }
 
 function describe(
