@@ -6,50 +6,27 @@ import { test } from "node:test";
 import { KelpieError, type KelpieErrorCode, realPlatform } from "@kelpie/platform";
 import { duplexPair } from "../testing/duplex-pair.ts";
 import { playAgent } from "../testing/fake-agent.ts";
-import { ConsoleLog } from "../vmm/console-log.ts";
-import { nextVmState, type StopReason, type VmState } from "../vmm/vm-state.ts";
-import type { BootImage, VirtualMachine, Vmm } from "../vmm/vmm.ts";
+import { noImage, PlayedMachine, playedVmm } from "../testing/played-machine.ts";
 import { Sandbox } from "./sandbox.ts";
 
 const { files } = realPlatform;
-const image: BootImage = { architecture: "amd64", rootfs: "/r", kernel: "/k", initrd: "/i" };
 const fails =
   (code: KelpieErrorCode, pattern = /(?:)/) =>
   (error: unknown) =>
     KelpieError.is(error) && error.code === code && pattern.test(error.message);
-
-/** A machine that is only a state, a console and a way to an agent. */
-class PlayedMachine implements VirtualMachine {
-  state: VmState = { kind: "running" };
-  readonly console = new ConsoleLog();
-  readonly monitorOutput = "";
-  readonly #stopped = Promise.withResolvers<StopReason>();
-  readonly stopped = this.#stopped.promise;
-  readonly connectAgent: () => Promise<Duplex>;
-
-  constructor(connectAgent: () => Promise<Duplex>) {
-    this.connectAgent = connectAgent;
-  }
-
-  end(reason: StopReason): void {
-    this.state = nextVmState(this.state, { kind: "ending", reason });
-    this.state = nextVmState(this.state, { kind: "process-gone", exit: { kind: "exited", code: 0 } });
-    if (this.state.kind === "stopped") this.#stopped.resolve(this.state.reason);
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    this.end({ kind: "host-request" });
-    return Promise.resolve();
-  }
-}
 
 async function create(
   home: string,
   machine: PlayedMachine,
   rest: { readonly bootTimeoutMs?: number; readonly signal?: AbortSignal } = {},
 ): Promise<Sandbox> {
-  const vmm: Vmm = { description: "played", start: () => Promise.resolve(machine) };
-  return await Sandbox.create({ platform: realPlatform, vmm, image, home, ...rest });
+  return await Sandbox.create({
+    platform: realPlatform,
+    vmm: playedVmm(machine),
+    image: noImage,
+    home,
+    ...rest,
+  });
 }
 
 const silent = (): Promise<Duplex> => Promise.resolve(duplexPair()[0]);

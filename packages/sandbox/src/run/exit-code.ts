@@ -2,7 +2,8 @@
 
 import type { ProcessEnd } from "../agent/process.ts";
 
-const timedOut = 124;
+/** As coreutils' `timeout`. */
+export const timedOut = 124;
 const cannotRun = 125;
 const notExecutable = 126;
 const notFound = 127;

@@ -4,7 +4,7 @@ import type { Writable } from "node:stream";
 import type { Execution } from "../agent/execution.ts";
 import type { ProcessRequest } from "../agent/process.ts";
 import { Sandbox, type SandboxOptions } from "../lifecycle/sandbox.ts";
-import { exitCodeOf, outputClosed } from "./exit-code.ts";
+import { exitCodeOf, outputClosed, timedOut } from "./exit-code.ts";
 import { writeOutput } from "./write-output.ts";
 
 /** The guest ends a process at its timeout. If it does not say so this long after, the guest is given up. */
@@ -36,7 +36,12 @@ export async function runInSandbox(options: RunOptions, output: RunOutput): Prom
       ? undefined
       : platform.clock.deadline(request.timeoutMs + guestTimeoutSlackMs, request.argv[0]);
   const stop = deadline === undefined ? signal : AbortSignal.any([signal, deadline.signal]);
-  return await forward(sandbox.exec(request, stop), output);
+  try {
+    return await forward(sandbox.exec(request, stop), output);
+  } catch (error) {
+    if (deadline?.signal.aborted === true && !signal.aborted) return timedOut;
+    throw error;
+  }
 }
 
 /** Passes output on as it comes; the process in the guest waits for a reader who is slow here. */

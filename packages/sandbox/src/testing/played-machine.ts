@@ -1,0 +1,39 @@
+// A virtual machine played in this process for tests.
+
+import type { Duplex } from "node:stream";
+import { ConsoleLog } from "../vmm/console-log.ts";
+import { nextVmState, type StopReason, type VmState } from "../vmm/vm-state.ts";
+import type { BootImage, VirtualMachine, Vmm } from "../vmm/vmm.ts";
+
+/** Nothing boots from it. */
+export const noImage: BootImage = { architecture: "amd64", rootfs: "/r", kernel: "/k", initrd: "/i" };
+
+/** A machine that is only a state, a console and a way to an agent. */
+export class PlayedMachine implements VirtualMachine {
+  state: VmState = { kind: "running" };
+  readonly console = new ConsoleLog();
+  readonly monitorOutput = "";
+  readonly #stopped = Promise.withResolvers<StopReason>();
+  readonly stopped = this.#stopped.promise;
+  readonly connectAgent: () => Promise<Duplex>;
+
+  constructor(connectAgent: () => Promise<Duplex>) {
+    this.connectAgent = connectAgent;
+  }
+
+  end(reason: StopReason): void {
+    this.state = nextVmState(this.state, { kind: "ending", reason });
+    this.state = nextVmState(this.state, { kind: "process-gone", exit: { kind: "exited", code: 0 } });
+    if (this.state.kind === "stopped") this.#stopped.resolve(this.state.reason);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.end({ kind: "host-request" });
+    return Promise.resolve();
+  }
+}
+
+/** A monitor that starts `machine`. */
+export function playedVmm(machine: VirtualMachine): Vmm {
+  return { description: "played", start: () => Promise.resolve(machine) };
+}
