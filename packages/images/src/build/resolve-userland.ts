@@ -69,6 +69,7 @@ function baseOnly(options: SourceOptions, base: BaseTarball): ResolvedUserland {
           onProgress,
           signal,
         }),
+        spec,
       ),
   };
 }

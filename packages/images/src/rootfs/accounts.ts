@@ -93,6 +93,14 @@ export class Accounts {
     return this.#groups.get(name)?.gid ?? numeric(name) ?? unknownName("group", name, this.#groups.keys());
   }
 
+  /** All numbers by name. */
+  numbers(): { readonly users: ReadonlyMap<string, number>; readonly groups: ReadonlyMap<string, number> } {
+    return {
+      users: new Map([...this.#users.values()].map(({ name, uid }) => [name, uid])),
+      groups: new Map([...this.#groups.values()].map(({ name, gid }) => [name, gid])),
+    };
+  }
+
   hasUser(name: string): boolean {
     return this.#users.has(name);
   }
