@@ -46,6 +46,11 @@ pub fn say(line: &str) {
     let _ = io::stdout().write_all(format!("kelpie: {line}\n").as_bytes());
 }
 
+/// Ends a line that firmware has begun, so that ours start at the start of one.
+pub fn fresh_line() {
+    let _ = io::stdout().write_all(b"\n");
+}
+
 /// A failure that the boot goes on after.
 pub fn complain(failure: &Failure) {
     say(&format!("error {failure}"));

@@ -1,7 +1,7 @@
 //! As `/init` of the initrd: modules, root file system, and over to the `/sbin/init` that stands on it.
 
 use crate::cmdline::{CommandLine, Root};
-use crate::console::{Doing, Failure, say};
+use crate::console::{Doing, Failure, fresh_line, say};
 use crate::modules::{self, Modules};
 use crate::mounts::{ESSENTIAL, mount, parse_options};
 use crate::trace::{self, Trace};
@@ -21,7 +21,7 @@ const NEW_ROOT: &str = "/newroot";
 const NEXT: &str = "/sbin/init";
 const ROOT_FILE_SYSTEM: &CStr = c"/";
 /// A root that has not appeared by then will not.
-const ROOT_DEADLINE: Duration = Duration::from_secs(20);
+const ROOT_DEADLINE: Duration = Duration::from_secs(10);
 const RAMFS_MAGIC: i64 = 0x8584_58f6;
 const TMPFS_MAGIC: i64 = 0x0102_1994;
 
@@ -33,6 +33,7 @@ pub fn is_initrd() -> bool {
 
 /// Goes all the way to the next stage; returns only with what stopped it.
 pub fn run(trace: &mut Trace) -> Result<Infallible, Failure> {
+    fresh_line();
     say("init initrd");
     trace.reached("initrd");
     for what in ESSENTIAL {

@@ -1,0 +1,323 @@
+// Boots the initrd and PID 1 with Debian's kernel under emulation, with a shell script in the agent's place.
+
+import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { truncateSync } from "node:fs";
+import { join } from "node:path";
+import { before, suite, test } from "node:test";
+import {
+  type ByteSink,
+  bytesSource,
+  collect,
+  fileSource,
+  FileTree,
+  MemorySink,
+  type NodeMetadata,
+  textSource,
+  writeExt4,
+} from "@kelpie/formats";
+import { type Architecture, architectures, realPlatform } from "@kelpie/platform";
+import { openDebian } from "@kelpie/repositories";
+import { guestBinaries } from "../guest/guest-binaries.ts";
+import { readGuestKernel } from "../kernel/read-guest-kernel.ts";
+import { writeInitrd } from "./initrd.ts";
+
+const platform = realPlatform;
+const { environment, homeDirectory } = platform.host;
+const home = environment["KELPIE_HOME"] ?? join(homeDirectory, ".kelpie");
+const deadlineMs = 90_000;
+const diskBytes = 96 << 20;
+
+const machines = {
+  amd64: { program: "qemu-system-x86_64", args: ["-M", "q35"], console: "ttyS0" },
+  arm64: {
+    program: "qemu-system-aarch64",
+    args: ["-M", "virt,gic-version=3", "-cpu", "cortex-a72"],
+    console: "ttyAMA0",
+  },
+} as const;
+
+/** What every VM of these tests is made of. */
+interface Parts {
+  readonly kernel: Uint8Array;
+  readonly initrd: Uint8Array;
+  readonly init: string;
+  readonly busybox: Uint8Array;
+}
+
+async function bytesOf(produce: (sink: ByteSink) => Promise<unknown>): Promise<Uint8Array> {
+  const sink = new MemorySink();
+  await produce(sink);
+  return sink.toBytes();
+}
+
+async function prepare(architecture: Architecture): Promise<Parts> {
+  const repository = await openDebian({ platform, cacheDirectory: join(home, "cache"), architecture });
+  const chosen = repository
+    .resolve([`linux-image-cloud-${architecture}`])
+    .packages.find(({ name }) => /^linux-image-\d/.test(name));
+  assert.ok(chosen);
+  const kernel = await readGuestKernel(await repository.fetch(chosen));
+  const { entries } = await repository.fetch(repository.find("busybox-static"));
+  const busybox = entries.find(({ path }) => /(^|\/)bin\/busybox$/.test(path))?.node;
+  assert.ok(busybox?.kind === "file");
+  const sourceDirectory = join(import.meta.dirname, "../../../../guest");
+  const { init } = await guestBinaries({ platform, home, sourceDirectory, architecture });
+  const source = fileSource(platform.files, init, 0, (await platform.files.stat(init))?.sizeBytes ?? 0);
+  return {
+    kernel: await collect(kernel.image.open(), 1 << 28),
+    initrd: await bytesOf((sink) => writeInitrd({ init: source, kernel, mtimeSeconds: 0 }, sink)),
+    init,
+    busybox: await collect(busybox.content.open(), 1 << 24),
+  };
+}
+
+/** A root file system with busybox, PID 1 and `files`, by their paths; what begins with "#!" is executable. */
+async function rootfs(
+  { init, busybox }: Parts,
+  files: Readonly<Record<string, string>>,
+): Promise<Uint8Array> {
+  const owned = (mode: number): NodeMetadata => ({ mode, uid: 0, gid: 0, mtimeSeconds: 0 });
+  const tree = new FileTree(owned(0o755));
+  const program = await platform.files.readFile(init, 1 << 24);
+  tree.put("sbin/init", { ...owned(0o755), kind: "file", content: bytesSource(program) });
+  tree.put("bin/busybox", { ...owned(0o755), kind: "file", content: bytesSource(busybox) });
+  tree.put("etc/hostname", { ...owned(0o644), kind: "file", content: textSource("from-the-image\n") });
+  for (const name of ["sh", "cat", "df", "grep", "hostname", "ip", "kill", "ls", "sleep", "sync", "wc"])
+    tree.put(`bin/${name}`, { ...owned(0o777), kind: "symlink", target: "busybox" });
+  for (const [path, text] of Object.entries(files)) {
+    const mode = text.startsWith("#!") ? 0o755 : 0o644;
+    tree.put(path, { ...owned(mode), kind: "file", content: textSource(text) });
+  }
+  const seed = createHash("sha256").update("test").digest();
+  return bytesOf((sink) =>
+    writeExt4(tree, sink, {
+      label: "kelpie-root",
+      seed,
+      timestampSeconds: 0,
+      size: undefined,
+      freeBytes: 8 << 20,
+      signal: undefined,
+    }),
+  );
+}
+
+interface Boot {
+  readonly console: string;
+  readonly code: number | null;
+}
+
+/** Boots until the VM ends by itself. */
+async function boot(
+  architecture: Architecture,
+  parts: Parts,
+  files: Readonly<Record<string, string>>,
+  words = "",
+): Promise<Boot> {
+  await using directory = await platform.files.temporaryDirectory("kelpie-boot-");
+  const place = (name: string): string => join(directory.path, name);
+  const disk = await rootfs(parts, files);
+  for (const [name, bytes] of Object.entries({ kernel: parts.kernel, initrd: parts.initrd, disk })) {
+    await using handle = await platform.files.open(place(name), "create");
+    await handle.write(bytes, 0);
+  }
+  truncateSync(place("disk"), diskBytes);
+  const { program, args, console: terminal } = machines[architecture];
+  const child = spawn(
+    program,
+    [
+      ...args,
+      ...["-m", "256", "-nodefaults", "-nographic", "-no-reboot", "-serial", "stdio"],
+      ...["-kernel", place("kernel"), "-initrd", place("initrd")],
+      "-append",
+      `console=${terminal} quiet root=LABEL=kelpie-root panic=-1 ${words}`,
+      ...[
+        "-drive",
+        `file=${place("disk")},if=none,id=root,format=raw`,
+        "-device",
+        "virtio-blk-pci,drive=root",
+      ],
+      ...["-device", "virtio-rng-pci", "-device", "virtio-serial-pci"],
+    ],
+    { stdio: ["ignore", "pipe", "inherit"], timeout: deadlineMs, killSignal: "SIGKILL" },
+  );
+  const console = Buffer.from(await collect(child.stdout, 1 << 22))
+    .toString()
+    .replaceAll("\r", "");
+  const code = await new Promise<number | null>((resolve) => {
+    if (child.exitCode !== null) resolve(child.exitCode);
+    child.once("exit", resolve);
+  });
+  return { console, code };
+}
+
+const agent = "usr/local/bin/kelpie-guest";
+const wellBehaved = `#!/bin/sh
+echo "kelpie: agent ready" >&2
+sleep 0.5
+echo "hostname=$(hostname)"
+echo "mask=$(grep SigBlk /proc/self/status)"
+echo "loopback=$(ip addr show lo | grep -c 'inet 127.0.0.1/8')"
+echo "machine-id=$(grep -cE '^[0-9a-f]{12}4[0-9a-f]{3}[89ab][0-9a-f]{15}$' /etc/machine-id)"
+echo "blocks=$(df -m / | grep -o '/dev/vda *[0-9]*')"
+echo "overlay=$(grep -c overlay /proc/filesystems)"
+echo "log=$(grep -c 'kelpie: agent ready' /var/log/kelpie-guest.log)"
+echo "services=$(cat /run/services)"
+echo "children=$(ls -d /proc/[0-9]* | wc -l) zombies=$(grep -l '^State:.Z' /proc/[0-9]*/status 2>/dev/null | wc -l)"
+(sleep 0.1 &)
+sleep 0.3
+echo "zombies after an orphan=$(grep -l '^State:.Z' /proc/[0-9]*/status 2>/dev/null | wc -l)"
+while read -r line; do echo "mount $line"; done < /proc/self/mounts
+while read -r line; do echo "trace $line"; done < /run/kelpie/boot-trace
+trap 'echo "last words"; exit 0' TERM
+kill -USR2 1
+while :; do sleep 0.05; done
+`;
+
+for (const architecture of architectures) {
+  const { program } = machines[architecture];
+  const missing = spawnSync(program, ["--version"]).error !== undefined;
+  const skip = missing ? `${program} is not installed` : false;
+  suite(`PID 1 on ${architecture}`, { skip }, () => {
+    let parts: Parts;
+    before(async () => {
+      parts = await prepare(architecture);
+    });
+
+    test("is a small program", async () => {
+      const { sizeBytes = 0 } = (await platform.files.stat(parts.init)) ?? {};
+      assert.ok(sizeBytes > 0 && sizeBytes <= 1_200_000, `${sizeBytes} bytes`);
+    });
+
+    test("boots to the agent, readies the machine, and powers off when asked", async () => {
+      const { console, code } = await boot(
+        architecture,
+        parts,
+        {
+          [agent]: wellBehaved,
+          "etc/fstab": "tmpfs /scratch tmpfs size=1m,noexec 0 0\nnone /never tmpfs noauto 0 0\n",
+          "etc/kelpie/init.d/10-first": '#!/bin/sh\nsleep 0.1\necho -n "first:$1 " >> /run/services\n',
+          "etc/kelpie/init.d/20-second": '#!/bin/sh\necho -n "second:$1" >> /run/services\n',
+          "etc/kelpie/init.d/30-text": "not executable\n",
+        },
+        "kelpie.hostname=box-1",
+      );
+      assert.equal(code, 0, console);
+      const stages = [...console.matchAll(/^kelpie: (?:init \w+|agent ready)$/gm)].map(([line]) => line);
+      assert.deepEqual(
+        stages,
+        [
+          ...["initrd", "modules", "root", "switch", "mounts"].map((stage) => `kelpie: init ${stage}`),
+          ...["kelpie: init agent", "kelpie: agent ready", "kelpie: init poweroff"],
+        ],
+        console,
+      );
+      assert.doesNotMatch(console, /kelpie: error/);
+      for (const fact of [
+        "hostname=box-1",
+        "mask=SigBlk:\t0000000000000000",
+        "loopback=1",
+        "machine-id=1",
+        "overlay=1",
+        "log=1",
+        "services=first:start second:start",
+        "zombies after an orphan=0",
+        "last words",
+      ])
+        assert.ok(
+          console.split("\n").some((line) => line.trim() === fact),
+          `${fact} in:\n${console}`,
+        );
+      const size = Number(/^blocks=\/dev\/vda *(\d+)/m.exec(console)?.[1]);
+      assert.ok(size > 75, `the root has grown with its disk: ${size} MiB`);
+      for (const mount of [
+        "proc /proc proc rw,nosuid,nodev,noexec",
+        "sysfs /sys sysfs rw,nosuid,nodev,noexec",
+        "devtmpfs /dev devtmpfs rw,nosuid",
+        "devpts /dev/pts devpts rw,nosuid,noexec",
+        "tmpfs /dev/shm tmpfs rw,nosuid,nodev",
+        "tmpfs /tmp tmpfs rw,nosuid,nodev",
+        "tmpfs /run tmpfs rw,nosuid,nodev",
+        "cgroup2 /sys/fs/cgroup cgroup2 rw,nosuid,nodev,noexec",
+        "tmpfs /scratch tmpfs rw,noexec",
+        "/dev/vda / ext4 rw",
+      ])
+        assert.ok(console.includes(`mount ${mount}`), `${mount} in:\n${console}`);
+      assert.ok(!console.includes("/never"));
+      const trace = [...console.matchAll(/^trace (\d+\.\d{6}) (.+)$/gm)];
+      assert.deepEqual(
+        trace.map(([, , step]) => step),
+        ["initrd", "modules", "root", "switch", "mounts", "agent", "agent ready"],
+      );
+      const times = trace.map(([, seconds]) => Number(seconds));
+      assert.deepEqual(
+        times,
+        times.toSorted((a, b) => a - b),
+      );
+    });
+
+    test("an agent that dies is started again, later each time, and told so", async () => {
+      const script = `#!/bin/sh
+echo "start $KELPIE_AGENT_RESTARTS"
+case $KELPIE_AGENT_RESTARTS in 0) exit 3 ;; 1) kill -KILL $$ ;; esac
+kill -INT 1
+sleep 60
+`;
+      const { console, code } = await boot(architecture, parts, { [agent]: script });
+      assert.equal(code, 0, console);
+      const lines = console.split("\n").filter((line) => /^start|error|init reboot/.test(line));
+      assert.deepEqual(
+        lines,
+        [
+          "start 0",
+          "kelpie: error agent: exited with code 3, next start in 100 ms",
+          "start 1",
+          "kelpie: error agent: ended by signal 9, next start in 200 ms",
+          "start 2",
+          "kelpie: init reboot",
+        ],
+        console,
+      );
+    });
+
+    for (const [what, files, words, line] of [
+      [
+        "no agent",
+        {},
+        "",
+        /^kelpie: error agent \/usr\/local\/bin\/kelpie-guest: No such file or directory/m,
+      ],
+      [
+        "no root of that label",
+        {},
+        "root=LABEL=elsewhere",
+        /^kelpie: error root LABEL=elsewhere: did not appear, block devices: "vda"/m,
+      ],
+      [
+        "no init on the root",
+        { "sbin/init": "#!/nowhere\n" },
+        "",
+        /^kelpie: error exec \/sbin\/init: No such file or directory/m,
+      ],
+    ] as const) {
+      test(`a VM with ${what} says so and ends`, async () => {
+        const { console, code } = await boot(architecture, parts, files, words);
+        assert.equal(code, 0, console);
+        assert.match(console, line);
+      });
+    }
+
+    test("a read-only root boots, and what cannot be written there is said", async () => {
+      const script =
+        '#!/bin/sh\necho "root $(grep -c "^/dev/vda / ext4 ro" /proc/self/mounts)"\nkill -USR2 1\nsleep 60\n';
+      const places = Object.fromEntries(
+        ["dev", "proc", "sys", "run", "tmp", "var/log"].map((directory) => [`${directory}/.keep`, ""]),
+      );
+      const { console, code } = await boot(architecture, parts, { ...places, [agent]: script }, "ro");
+      assert.equal(code, 0, console);
+      assert.match(console, /^root 1$/m);
+      assert.match(console, /^kelpie: error \/etc\/machine-id: Read-only file system/m);
+    });
+  });
+}
