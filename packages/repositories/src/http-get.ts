@@ -1,15 +1,15 @@
-// One HTTP GET that cannot hang, and the rule by which a failed one is tried again. Used by every download.
+// One HTTP exchange that cannot hang, and the rule by which a failed one is tried again. Used by every transfer.
 
-import { type HttpResponse, KelpieError, type Platform } from "@kelpie/platform";
+import { type HttpRequest, type HttpResponse, KelpieError, type Platform } from "@kelpie/platform";
 
 /** What a transfer touches of the outside world. */
 export type DownloadPlatform = Pick<Platform, "clock" | "files" | "network" | "random">;
 
 /** How long a server may keep us waiting, in milliseconds. */
 export interface HttpTimeouts {
-  /** Until the response's headers. */
+  /** Until the response's headers, counted from the end of the request's body. */
   readonly responseMs: number;
-  /** Between two pieces of the body. */
+  /** Between two pieces of a body, ours or theirs. */
   readonly stallMs: number;
 }
 
@@ -59,22 +59,21 @@ export interface GuardedResponse extends Omit<HttpResponse, "body"> {
 }
 
 /**
- * GETs `url` and hands the response to `use`; the connection ends with it, however it ends. Content comes as it is
+ * Makes one exchange and hands the response to `use`; the connection ends with it, however it ends. Content comes as it is
  * stored: a transparent content encoding would change the bytes that digests and signatures are about.
  *
  * @throws KelpieError `unreachable`, `timeout`, `cancelled`, and what `use` throws.
  */
-export async function httpGet<T>(
+export async function httpExchange<T>(
   { clock, network }: Pick<DownloadPlatform, "clock" | "network">,
   url: string,
-  options: {
-    readonly headers?: Readonly<Record<string, string>>;
+  options: Pick<HttpRequest, "method" | "headers" | "body" | "redirect"> & {
     readonly timeouts: HttpTimeouts;
     readonly signal: AbortSignal | undefined;
   },
   use: (response: GuardedResponse) => Promise<T>,
 ): Promise<T> {
-  const { headers = {}, timeouts, signal } = options;
+  const { timeouts, signal, ...request } = options;
   const ended = new AbortController();
   const guard = async <V>(wait: Promise<V>, limitMs: number, what: string): Promise<V> => {
     using deadline = clock.deadline(limitMs, what);
@@ -91,16 +90,59 @@ export async function httpGet<T>(
       yield piece.value;
     }
   }
+  // The first piece is taken once the connection stands, each further one once there is room for it.
+  let taken = Promise.withResolvers<undefined>();
+  const sent = Promise.withResolvers<undefined>();
+  const awaitTaken = (limitMs: number): void => {
+    taken = Promise.withResolvers();
+    // Its expiry ends the exchange by the signal.
+    void guard(taken.promise, limitMs, `Sending to ${url}`);
+  };
+  async function* paced(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    try {
+      for await (const piece of body) {
+        taken.resolve(undefined);
+        awaitTaken(timeouts.stallMs);
+        yield piece;
+      }
+    } finally {
+      taken.resolve(undefined);
+      sent.resolve(undefined);
+    }
+  }
   try {
-    const response = await guard(
-      network.request(url, { headers: { ...headers, "accept-encoding": "identity" }, signal: combined }),
-      timeouts.responseMs,
-      `An answer from ${url}`,
-    );
+    const { body, ...rest } = request;
+    const isStream = body !== undefined && !(body instanceof Uint8Array);
+    if (isStream) awaitTaken(timeouts.responseMs);
+    else sent.resolve(undefined);
+    const answer = network.request(url, {
+      ...rest,
+      ...(body === undefined ? {} : { body: isStream ? paced(body) : body }),
+      headers: { ...rest.headers, "accept-encoding": "identity" },
+      signal: combined,
+    });
+    // A server may answer before it has taken everything.
+    await Promise.race([sent.promise, answer]);
+    const response = await guard(answer, timeouts.responseMs, `An answer from ${url}`);
     return await use({ ...response, body: guarded(response.body) });
   } finally {
+    taken.resolve(undefined);
     ended.abort(new KelpieError("cancelled", `The transfer of ${url} is over`));
   }
+}
+
+/** As {@link httpExchange}, for a GET. */
+export async function httpGet<T>(
+  platform: Pick<DownloadPlatform, "clock" | "network">,
+  url: string,
+  options: {
+    readonly headers?: Readonly<Record<string, string>>;
+    readonly timeouts: HttpTimeouts;
+    readonly signal: AbortSignal | undefined;
+  },
+  use: (response: GuardedResponse) => Promise<T>,
+): Promise<T> {
+  return httpExchange(platform, url, options, use);
 }
 
 /** Sorts a status that is no success: worth another attempt, or a final error, which is thrown. */

@@ -18,6 +18,18 @@ export {
   openAlpineRepositories,
 } from "./alpine/repository.ts";
 export { type DownloadRequest, downloadVerified } from "./download.ts";
+export {
+  type Attempt,
+  defaultRetry,
+  defaultTimeouts,
+  type DownloadPlatform,
+  type GuardedResponse,
+  httpExchange,
+  type HttpTimeouts,
+  refusedStatus,
+  type RetryPolicy,
+  withRetries,
+} from "./http-get.ts";
 export type { Ecosystem, PackageArchive, PackageRepository, Resolution, ResolvedPackage } from "./package.ts";
 export { type DebianThroughAptOptions, openDebianThroughApt } from "./debian/apt/through-apt.ts";
 export { debianDatabase } from "./debian/database.ts";
