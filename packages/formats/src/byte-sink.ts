@@ -18,7 +18,8 @@ export class MemorySink implements ByteSink {
   }
 
   write(bytes: Uint8Array): Promise<void> {
-    this.#chunks.push(bytes.slice());
+    // Not slice(): a Buffer's shares its memory.
+    this.#chunks.push(new Uint8Array(bytes));
     this.#sizeBytes += bytes.length;
     return Promise.resolve();
   }

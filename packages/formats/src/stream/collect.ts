@@ -18,7 +18,7 @@ export async function collect(
         found: "more",
       });
     }
-    chunks.push(chunk.slice());
+    chunks.push(new Uint8Array(chunk));
   }
   const whole = new Uint8Array(sizeBytes);
   let offset = 0;

@@ -3,9 +3,7 @@
 import type { ImageSpec } from "../spec/image-spec.ts";
 import type { TreeEditor } from "./image-tree.ts";
 
-const debianMirror = "http://mirror.example/debian";
-
-/** Writes apk's or apt's list, where the image has that program and no list. */
+/** Writes apk's or apt's list, where the image has that program and no list, and the spec names a mirror. */
 export function putPackageSources(
   editor: TreeEditor,
   { distribution, repositories }: Pick<ImageSpec, "distribution" | "repositories">,
@@ -18,8 +16,8 @@ export function putPackageSources(
       alpine.map(({ url, tag }) => (tag === undefined ? `${url}\n` : `@${tag} ${url}\n`)).join(""),
     );
   }
-  if (distribution === "debian" && debian !== undefined && editor.stands("/usr/bin/apt")) {
-    const { release, mirror = debianMirror, components = ["main"] } = debian;
+  if (distribution === "debian" && debian?.mirror !== undefined && editor.stands("/usr/bin/apt")) {
+    const { release, mirror, components = ["main"] } = debian;
     const suites = debian.suites ?? [release, `${release}-updates`];
     putIfAbsent(
       editor,

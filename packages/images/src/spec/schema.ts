@@ -73,7 +73,7 @@ const repositories = z.strictObject({
       /** Default: the release, its updates and its security updates. */
       suites: z.array(text).min(1).max(20).optional(),
       components: z.array(text).min(1).max(20).optional(),
-      /** Default: the host's own where it is a Debian, mirror.example elsewhere. */
+      /** Default: the host's own where it is a Debian, KELPIE_DEBIAN_MIRROR elsewhere. */
       mirror: z.url({ protocol: /^https?$/ }).optional(),
     })
     .optional(),

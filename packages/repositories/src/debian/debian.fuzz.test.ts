@@ -26,7 +26,9 @@ const scratch = mkdtempSync(join(tmpdir(), "kelpie-fuzz-"));
 after(() => rmSync(scratch, { recursive: true, force: true }));
 const seconds = Number(process.env["KELPIE_FUZZ_SECONDS"] ?? 0);
 const limits = (numRuns: number): fc.Parameters<unknown> =>
-  seconds > 0 ? { numRuns: Number.MAX_SAFE_INTEGER, plugins: [fc.interruptAfterTimeLimit(seconds * 1000)] } : { numRuns, seed: 20261123 };
+  seconds > 0
+    ? { numRuns: Number.MAX_SAFE_INTEGER, plugins: [fc.interruptAfterTimeLimit(seconds * 1000)] }
+    : { numRuns, seed: 20261123 };
 
 /** A copy of `bytes` with stretches removed, doubled or overwritten. */
 function damaged(bytes: Uint8Array): fc.Arbitrary<Uint8Array> {
@@ -35,15 +37,20 @@ function damaged(bytes: Uint8Array): fc.Arbitrary<Uint8Array> {
     removed: fc.nat(8),
     inserted: fc.oneof(
       fc.uint8Array({ maxLength: 6 }),
-      fc.constantFrom("\n", "\n\n", " ", "(", ",", "|", ":", "\0", "../", "\t", "-").map((text) => Buffer.from(text)),
+      fc
+        .constantFrom("\n", "\n\n", " ", "(", ",", "|", ":", "\0", "../", "\t", "-")
+        .map((text) => Buffer.from(text)),
     ),
   });
-  return fc.array(edit, { minLength: 1, maxLength: 4 }).map((edits) =>
-    edits.reduce<Uint8Array>(
-      (before, { at, removed, inserted }) => Buffer.concat([before.subarray(0, at), inserted, before.subarray(at + removed)]),
-      bytes,
-    ),
-  );
+  return fc
+    .array(edit, { minLength: 1, maxLength: 4 })
+    .map((edits) =>
+      edits.reduce<Uint8Array>(
+        (before, { at, removed, inserted }) =>
+          Buffer.concat([before.subarray(0, at), inserted, before.subarray(at + removed)]),
+        bytes,
+      ),
+    );
 }
 
 function isForeseen(error: unknown): boolean {
@@ -59,11 +66,19 @@ const sources = "Types: deb\nURIs: http://x\nSuites: a b\nComponents: main\nSign
 
 const parsers: readonly (readonly [what: string, corpus: string, parse: (text: string) => unknown])[] = [
   ["control data", index, (text) => parseDeb822(text, { comments: true })],
-  ["a dependency field", "a (>= 1:2~) | b:any [amd64 !arm64], c (<< 2)", (text) => parseDependencies(text, "amd64")],
+  [
+    "a dependency field",
+    "a (>= 1:2~) | b:any [amd64 !arm64], c (<< 2)",
+    (text) => parseDependencies(text, "amd64"),
+  ],
   ["a version", "1:2.0~rc1+dfsg-1.2", parseDebianVersion],
   ["an item of a world", "bash=5.2-1", (text) => parseWorldItem(text, "amd64")],
   ["a release", release, (text) => parseRelease(text, "x")],
-  ["a list of sources", "deb [arch=amd64 signed-by=/x] http://x bookworm main\n# c\n", (text) => parseListFile(text, "x")],
+  [
+    "a list of sources",
+    "deb [arch=amd64 signed-by=/x] http://x bookworm main\n# c\n",
+    (text) => parseListFile(text, "x"),
+  ],
   ["a deb822 list of sources", sources, (text) => parseSourcesFile(text, "x")],
 ];
 
@@ -101,14 +116,27 @@ test("a package index that is damaged is read or refused, and every lookup in it
 });
 
 test("a package that is damaged is unpacked or refused, and leaves nothing behind that is not whole", async () => {
-  const { bytes } = await makeDeb({ name: "a", version: "1", files: { "usr/bin/a": "1", "usr/bin/b": "-> a" }, compression: "" });
+  const { bytes } = await makeDeb({
+    name: "a",
+    version: "1",
+    files: { "usr/bin/a": "1", "usr/bin/b": "-> a" },
+    compression: "",
+  });
   let count = 0;
   await fc.assert(
     fc.asyncProperty(damaged(bytes), async (input) => {
       const sha256 = createHash("sha256").update(String(count++)).digest("hex");
       const path = join(scratch, `${sha256}.deb`);
       writeFileSync(path, input);
-      const chosen = { ecosystem: "debian", name: "a", version: "1", architecture: "amd64", location: path, sizeBytes: input.length, digest: `sha256:${sha256}` } as const;
+      const chosen = {
+        ecosystem: "debian",
+        name: "a",
+        version: "1",
+        architecture: "amd64",
+        location: path,
+        sizeBytes: input.length,
+        digest: `sha256:${sha256}`,
+      } as const;
       try {
         await unpackDeb(realPlatform, path, { directory: join(scratch, sha256), sha256 }, chosen);
       } catch (error) {

@@ -1,10 +1,8 @@
 // What is known of Debian's archive without being told.
 
-import type { Platform } from "@kelpie/platform";
+import { KelpieError, type Platform } from "@kelpie/platform";
 
 export const defaultRelease = "bookworm";
-export const debianMirror = "http://mirror.example/debian";
-export const debianSecurityMirror = "http://mirror.example/debian-security";
 
 /** Indexes are not asked for again within an hour. */
 export const defaultMaxIndexAgeMs = 3_600_000;
@@ -18,6 +16,27 @@ const hostKeyrings = [
 /** The suites of a release that a machine should follow. */
 export function defaultSuites(release: string): string[] {
   return [release, `${release}-updates`, `${release}-security`];
+}
+
+/**
+ * The mirror that a person names for hosts that know none, in KELPIE_DEBIAN_MIRROR. There is no other: which mirror is near
+ * and allowed is not ours to say.
+ */
+export function configuredMirror({ host }: Pick<Platform, "host">): string | undefined {
+  const mirror = host.environment["KELPIE_DEBIAN_MIRROR"] ?? "";
+  return mirror === "" ? undefined : mirror.replace(/\/+$/, "");
+}
+
+/** Where a mirror's security updates stand, by the archive's own convention: beside it, with this ending. */
+export function securityMirrorOf(mirror: string): string {
+  return `${mirror.replace(/\/+$/, "")}-security`;
+}
+
+export function noMirror(release: string): KelpieError {
+  return new KelpieError("invalid-input", `No mirror with Debian ${release} is known on this machine`, {
+    expected: "a Debian among the sources of the host's apt, or a mirror that is named",
+    help: "Set KELPIE_DEBIAN_MIRROR to the address of one near you, or name it in the spec (repositories: debian: mirror).",
+  });
 }
 
 /** Those of `keyrings`, or else of the host's own, that are there. */

@@ -12,7 +12,7 @@ export interface IndexPart {
   readonly bytes: Uint8Array;
   /** What the Filename fields are relative to. */
   readonly repositoryUrl: string;
-  /** For messages: "http://mirror.example/debian bookworm/main amd64". */
+  /** For messages: "https://mirror.example/debian bookworm/main amd64". */
   readonly label: string;
 }
 

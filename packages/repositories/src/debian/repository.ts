@@ -25,7 +25,7 @@ export interface DebianRepository extends PackageRepository {
   readonly ecosystem: "debian";
   /** `apt` if the host's apt verifies and downloads, `mirror` if Kelpie's own client does. */
   readonly through: "apt" | "mirror";
-  /** For a person: which indexes these are ("http://mirror.example/debian bookworm/main arm64, …"). */
+  /** For a person: which indexes these are ("https://mirror.example/debian bookworm/main arm64, …"). */
   readonly description: string;
   /**
    * The packages that `world` needs. An item is a dependency as a control file writes it ("bash", "libc6 (>= 2.36)",

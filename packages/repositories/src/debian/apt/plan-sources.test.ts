@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { KelpieError } from "@kelpie/platform";
 import { parseDeb822 } from "../deb822.ts";
 import { parseListFile, parseSourcesFile } from "./host-sources.ts";
 import { type HostRelease, planSources, type WantedSuites } from "./plan-sources.ts";
@@ -12,14 +13,20 @@ const wanted: WantedSuites = {
   components: ["main"],
 };
 const keyring = "/usr/share/keyrings/debian-archive-keyring.gpg";
-const bookworm: HostRelease = { codename: "bookworm", keyrings: [keyring] };
+const bookworm: HostRelease = {
+  codename: "bookworm",
+  keyrings: [keyring],
+  configuredMirror: "http://configured.example/debian",
+};
 const trixie: HostRelease = { ...bookworm, codename: "trixie" };
 const ubuntu: HostRelease = { ...bookworm, codename: undefined };
 
 type Row = readonly [suite: string, uri: string, key: string | undefined];
 
 function plan(hostSources: string, host: HostRelease, overrides: Partial<WantedSuites> = {}): Row[] {
-  const sources = hostSources.includes("Types:") ? parseSourcesFile(hostSources, "x") : parseListFile(hostSources, "x");
+  const sources = hostSources.includes("Types:")
+    ? parseSourcesFile(hostSources, "x")
+    : parseListFile(hostSources, "x");
   return parseDeb822(planSources({ ...wanted, ...overrides }, sources, host)).map((stanza) => {
     assert.equal(stanza.get("Types"), "deb");
     assert.equal(stanza.get("Components"), "main");
@@ -58,15 +65,19 @@ deb-src http://source.example/debian bookworm main
 `;
   assert.deepEqual(plan(sources, bookworm), [
     ["bookworm", "http://mirror.example/debian", undefined],
-    ["bookworm-updates", "http://mirror.example/debian", keyring],
-    ["bookworm-security", "http://mirror.example/debian-security", keyring],
+    ["bookworm-updates", "http://mirror.example/debian", undefined],
+    ["bookworm-security", "http://mirror.example/debian-security", undefined],
   ]);
   const off = "Types: deb\nURIs: http://off.example\nSuites: bookworm\nComponents: main\nEnabled: no\n";
-  assert.equal(plan(off, bookworm)[0]?.[1], "http://mirror.example/debian");
+  assert.throws(
+    () => plan(off, { ...bookworm, configuredMirror: undefined }),
+    (error) => KelpieError.is(error) && error.code === "invalid-input",
+  );
 });
 
 test("a third party that names its suite as Debian does is left to the check of its signed Origin", () => {
-  const sources = "deb http://mirror.example/debian bookworm main\ndeb [signed-by=/h.gpg] https://third.example bookworm main\n";
+  const sources =
+    "deb http://mirror.example/debian bookworm main\ndeb [signed-by=/h.gpg] https://third.example bookworm main\n";
   assert.deepEqual(plan(sources, bookworm, { suites: ["bookworm"] }), [
     ["bookworm", "http://mirror.example/debian", undefined],
     ["bookworm", "https://third.example", "/h.gpg"],
@@ -85,34 +96,44 @@ deb http://mirror.example/security trixie-security main
   ]);
 });
 
-test("a host that is no Debian gets Debian's own mirror", () => {
+test("a host that is no Debian gets the mirror that a person configured", () => {
   const sources = "deb http://archive.ubuntu.example/ubuntu jammy main universe\n";
   assert.deepEqual(plan(sources, ubuntu), [
-    ["bookworm", "http://mirror.example/debian", keyring],
-    ["bookworm-updates", "http://mirror.example/debian", keyring],
-    ["bookworm-security", "http://mirror.example/debian-security", keyring],
+    ["bookworm", "http://configured.example/debian", keyring],
+    ["bookworm-updates", "http://configured.example/debian", keyring],
+    ["bookworm-security", "http://configured.example/debian-security", keyring],
   ]);
 });
 
 test("a mirror that a person names is taken before all", () => {
   const sources = "deb http://mirror.example/debian bookworm main\n";
   assert.deepEqual(
-    plan(sources, bookworm, { mirror: "http://named.example/debian", securityMirror: "http://named.example/security" }).map(([, uri]) => uri),
+    plan(sources, bookworm, {
+      mirror: "http://named.example/debian",
+      securityMirror: "http://named.example/security",
+    }).map(([, uri]) => uri),
     ["http://named.example/debian", "http://named.example/debian", "http://named.example/security"],
   );
 });
 
 test("options that would let apt take what it cannot verify are dropped, others are kept", () => {
-  const line = "deb [trusted=yes allow-insecure=yes check-valid-until=no arch=amd64,arm64] http://snapshot.example bookworm main";
+  const line =
+    "deb [trusted=yes allow-insecure=yes check-valid-until=no arch=amd64,arm64] http://snapshot.example bookworm main";
   const deb822 =
     "Types: deb\nURIs: http://snapshot.example\nSuites: bookworm\nComponents: main\nTrusted: yes\nAllow-Weak: yes\nCheck-Valid-Until: no\nSigned-By:\n -----BEGIN PGP PUBLIC KEY BLOCK-----\n .\n -----END PGP PUBLIC KEY BLOCK-----\n";
   assert.deepEqual(parseListFile(line, "x")[0]?.options, [{ name: "check-valid-until", value: "no" }]);
-  assert.deepEqual(parseSourcesFile(deb822, "x")[0]?.options.map(({ name }) => name), ["Check-Valid-Until", "Signed-By"]);
+  assert.deepEqual(
+    parseSourcesFile(deb822, "x")[0]?.options.map(({ name }) => name),
+    ["Check-Valid-Until", "Signed-By"],
+  );
   const text = planSources({ ...wanted, suites: ["bookworm"] }, parseSourcesFile(deb822, "x"), bookworm);
   assert.match(text, /\nSigned-By:\n -----BEGIN PGP PUBLIC KEY BLOCK-----\n \.\n/);
 });
 
 test("a line that is no source is refused with its number", () => {
-  assert.throws(() => parseListFile("deb http://x bookworm main\nsudo apt\n", "x.list"), { code: "malformed", where: "x.list, line 2" });
+  assert.throws(() => parseListFile("deb http://x bookworm main\nsudo apt\n", "x.list"), {
+    code: "malformed",
+    where: "x.list, line 2",
+  });
   assert.throws(() => parseListFile("deb http://x\n", "x"), { code: "malformed" });
 });

@@ -1,5 +1,5 @@
 // Decides which sources the private apt reads: the host's own entries for the wanted suites where it has them, else the
-// host's Debian mirror with the wanted release, else Debian's own mirror.
+// host's Debian mirror with the wanted suite or release, else the mirror that a person configured.
 //
 // Third-party repositories often name their suites as Debian does ("bookworm main"), so nothing can be told from an
 // entry alone. All that match are given to apt, each with the keys that the host trusts for it, and what counts is what
@@ -7,7 +7,7 @@
 // is apt's warning, and an error of ours only if a wanted suite is missing in the end.
 
 import { type Field, formatStanza } from "../deb822.ts";
-import { debianMirror, debianSecurityMirror } from "../defaults.ts";
+import { noMirror, securityMirrorOf } from "../defaults.ts";
 import type { HostSource } from "./host-sources.ts";
 
 export interface WantedSuites {
@@ -27,9 +27,15 @@ export interface HostRelease {
   readonly codename: string | undefined;
   /** Files with Debian's archive keys, for entries that name none. */
   readonly keyrings: readonly string[];
+  /** The mirror for a host whose sources name none. */
+  readonly configuredMirror?: string | undefined;
 }
 
-/** The text of a deb822 sources file for apt. The same input gives the same text, which is what caches are keyed by. */
+/**
+ * The text of a deb822 sources file for apt. The same input gives the same text, which is what caches are keyed by.
+ *
+ * @throws KelpieError `invalid-input` where no mirror is known.
+ */
 export function planSources(wanted: WantedSuites, sources: readonly HostSource[], host: HostRelease): string {
   const stanzas = wanted.suites.flatMap((suite) =>
     sourcesOfSuite(suite, wanted, sources, host).map(({ uri, options }) =>
@@ -70,7 +76,15 @@ function sourcesOfSuite(
         options: [...withoutKeys(options), ...signedBy(host)],
       }));
   }
-  return [{ uri: isSecurity ? debianSecurityMirror : debianMirror, options: signedBy(host) }];
+  const main = named(wanted.release);
+  if (main.length > 0) {
+    return main.map(({ uri, options }) => ({ uri: isSecurity ? securityMirrorOf(uri) : uri, options }));
+  }
+  const { configuredMirror } = host;
+  if (configuredMirror === undefined) throw noMirror(wanted.release);
+  return [
+    { uri: isSecurity ? securityMirrorOf(configuredMirror) : configuredMirror, options: signedBy(host) },
+  ];
 }
 
 function signedBy({ keyrings }: HostRelease): Field[] {

@@ -9,7 +9,12 @@ import { after, type TestContext, test } from "node:test";
 import { type Processes, realPlatform } from "@kelpie/platform";
 import { openDebianMirror } from "../mirror/open-mirror.ts";
 import { openDebian } from "../open-debian.ts";
-import { type FixtureMirror, type FixtureOptions, makeSigningKey, startMirror } from "../testing/fixture-mirror.ts";
+import {
+  type FixtureMirror,
+  type FixtureOptions,
+  makeSigningKey,
+  startMirror,
+} from "../testing/fixture-mirror.ts";
 import { makeDeb } from "../testing/make-deb.ts";
 import { smallWorld } from "../testing/world.ts";
 import { hasApt } from "./private-apt.ts";
@@ -18,7 +23,10 @@ import { type DebianThroughAptOptions, openDebianThroughApt } from "./through-ap
 const skip = (await hasApt(realPlatform)) ? false : "apt is not installed";
 const scratch = mkdtempSync(join(tmpdir(), "kelpie-apt-"));
 after(() => rmSync(scratch, { recursive: true, force: true }));
-const debs = [...(await smallWorld()), await makeDeb({ name: "foreign", version: "1", architecture: "arm64" })];
+const debs = [
+  ...(await smallWorld()),
+  await makeDeb({ name: "foreign", version: "1", architecture: "arm64" }),
+];
 const key = await makeSigningKey();
 const architectures = ["amd64", "arm64"];
 
@@ -26,7 +34,11 @@ let count = 0;
 async function setting(
   t: TestContext,
   served: Partial<FixtureOptions> = {},
-): Promise<{ readonly mirror: FixtureMirror; readonly options: DebianThroughAptOptions; readonly reports: string[] }> {
+): Promise<{
+  readonly mirror: FixtureMirror;
+  readonly options: DebianThroughAptOptions;
+  readonly reports: string[];
+}> {
   const mirror = await startMirror({ debs, architectures, signedBy: [key], ...served });
   t.after(() => mirror[Symbol.asyncDispose]());
   const directory = join(scratch, String(count++));
@@ -55,13 +67,22 @@ function noting(started: string[]): Processes {
   return Object.assign(Object.create(real) as Processes, { run });
 }
 
-test("apt verifies and fetches what Kelpie's own client does, and the same is resolved", { skip }, async (t) => {
+test("apt verifies and fetches what Kelpie's own client does, and the same is resolved", {
+  skip,
+}, async (t) => {
   const { options } = await setting(t);
   const apt = await openDebianThroughApt(options);
-  const own = await openDebianMirror({ ...options, keyrings: options.keyrings ?? [], cacheDirectory: `${options.cacheDirectory}-own` });
+  const own = await openDebianMirror({
+    ...options,
+    keyrings: options.keyrings ?? [],
+    cacheDirectory: `${options.cacheDirectory}-own`,
+  });
   const chosen = apt.resolve(["tool"]);
   assert.deepEqual(chosen, own.resolve(["tool"]));
-  const [throughApt, direct] = await Promise.all([apt.fetchAll(chosen.packages), own.fetchAll(chosen.packages)]);
+  const [throughApt, direct] = await Promise.all([
+    apt.fetchAll(chosen.packages),
+    own.fetchAll(chosen.packages),
+  ]);
   assert.deepEqual(
     throughApt.map(({ entries }) => entries.map(({ path }) => path)),
     direct.map(({ entries }) => entries.map(({ path }) => path)),
@@ -87,7 +108,10 @@ test("a second opening asks neither the network nor apt, until the indexes are o
   const again = await openDebianThroughApt({ ...options, platform });
   await again.fetchAll(again.resolve(["tool"]).packages);
   assert.equal(mirror.requests.length, requests);
-  assert.deepEqual(started.filter((command) => !command.startsWith("apt-config")), []);
+  assert.deepEqual(
+    started.filter((command) => !command.startsWith("apt-config")),
+    [],
+  );
   await openDebianThroughApt({ ...options, platform, maxIndexAgeMs: 0 });
   assert.ok(mirror.requests.length > requests);
 });
@@ -102,18 +126,35 @@ test("when the mirror is gone, the indexes that are there go on, and it is said"
   assert.equal((await openDebianThroughApt({ ...options, offline: true })).find("sh").version, "1:1.0-1");
 });
 
-test("without indexes and without a network there is one clear error with apt's own words", { skip }, async (t) => {
+test("without indexes and without a network there is one clear error with apt's own words", {
+  skip,
+}, async (t) => {
   const { mirror, options } = await setting(t);
   await mirror[Symbol.asyncDispose]();
-  await assert.rejects(openDebianThroughApt(options), { code: "unreachable", message: /bookworm\/main for amd64.*127\.0\.0\.1/s });
+  await assert.rejects(openDebianThroughApt(options), {
+    code: "unreachable",
+    message: /bookworm\/main for amd64.*127\.0\.0\.1/s,
+  });
   await assert.rejects(openDebianThroughApt({ ...options, offline: true }), { code: "unreachable" });
 });
 
-const refusals: readonly (readonly [what: string, served: Partial<FixtureOptions>, damage: (mirror: FixtureMirror) => void])[] = [
-  ["a release that nobody trusted has signed", { signedBy: [await makeSigningKey("Another")] }, () => undefined],
+const refusals: readonly (readonly [
+  what: string,
+  served: Partial<FixtureOptions>,
+  damage: (mirror: FixtureMirror) => void,
+])[] = [
+  [
+    "a release that nobody trusted has signed",
+    { signedBy: [await makeSigningKey("Another")] },
+    () => undefined,
+  ],
   ["a release without a signature", { signedBy: [] }, () => undefined],
   ["a release of an origin that is not Debian", { release: { Origin: "Third party" } }, () => undefined],
-  ["an index that is not what the release says", {}, (mirror) => mirror.breakPath("binary-amd64/", "corrupt")],
+  [
+    "an index that is not what the release says",
+    {},
+    (mirror) => mirror.breakPath("binary-amd64/", "corrupt"),
+  ],
 ];
 
 for (const [what, served, damage] of refusals) {
@@ -124,7 +165,9 @@ for (const [what, served, damage] of refusals) {
   });
 }
 
-test("a third party's entry for the same suite neither breaks the opening nor is used", { skip }, async (t) => {
+test("a third party's entry for the same suite neither breaks the opening nor is used", {
+  skip,
+}, async (t) => {
   const { mirror, options } = await setting(t);
   const third = await startMirror({
     debs: [await makeDeb({ name: "sh", version: "9" })],
@@ -136,7 +179,12 @@ test("a third party's entry for the same suite neither breaks the opening nor is
   const configuration = `${options.cacheDirectory}.conf`;
   const list = `${options.cacheDirectory}.list`;
   const [keyring = ""] = options.keyrings ?? [];
-  writeFileSync(list, [third.url, mirror.url, `${third.url}/gone`].map((url) => `deb [signed-by=${keyring}] ${url} bookworm main\n`).join(""));
+  writeFileSync(
+    list,
+    [third.url, mirror.url, `${third.url}/gone`]
+      .map((url) => `deb [signed-by=${keyring}] ${url} bookworm main\n`)
+      .join(""),
+  );
   writeFileSync(configuration, `Dir::Etc::sourcelist "${list}";\nDir::Etc::sourceparts "/dev/null";\n`);
   const environment = { ...realPlatform.host.environment, APT_CONFIG: configuration };
   const platform = { ...realPlatform, host: { ...realPlatform.host, environment } };
@@ -146,8 +194,13 @@ test("a third party's entry for the same suite neither breaks the opening nor is
   assert.ok(repository.description.startsWith(mirror.url));
 });
 
-for (const [fault, code] of [["corrupt", "digest-mismatch"], ["not-found", "unreachable"]] as const) {
-  test(`an archive that is met with "${fault}" is one clear error, and the cache stays clean`, { skip }, async (t) => {
+for (const [fault, code] of [
+  ["corrupt", "digest-mismatch"],
+  ["not-found", "unreachable"],
+] as const) {
+  test(`an archive that is met with "${fault}" is one clear error, and the cache stays clean`, {
+    skip,
+  }, async (t) => {
     const { mirror, options } = await setting(t);
     const repository = await openDebianThroughApt(options);
     mirror.breakPath("pool/", fault);
@@ -159,7 +212,9 @@ for (const [fault, code] of [["corrupt", "digest-mismatch"], ["not-found", "unre
 test("indexes that were damaged in the cache are fetched again", { skip }, async (t) => {
   const { options } = await setting(t);
   await openDebianThroughApt(options);
-  const index = readdirSync(options.cacheDirectory, { recursive: true, encoding: "utf8" }).find((name) => name.endsWith("_Packages"));
+  const index = readdirSync(options.cacheDirectory, { recursive: true, encoding: "utf8" }).find((name) =>
+    name.endsWith("_Packages"),
+  );
   assert.ok(index !== undefined);
   const path = join(options.cacheDirectory, index);
   const whole = readFileSync(path, "utf8");
@@ -169,7 +224,12 @@ test("indexes that were damaged in the cache are fetched again", { skip }, async
 
 test("nothing of the system's apt is touched", { skip }, async (t) => {
   const { options } = await setting(t);
-  const paths = ["/var/lib/apt/lists", "/var/cache/apt", "/var/cache/apt/archives", "/var/lib/dpkg/status"].filter((path) => existsSync(path));
+  const paths = [
+    "/var/lib/apt/lists",
+    "/var/cache/apt",
+    "/var/cache/apt/archives",
+    "/var/lib/dpkg/status",
+  ].filter((path) => existsSync(path));
   const times = (): number[] => paths.map((path) => statSync(path).mtimeMs);
   const before = times();
   const repository = await openDebianThroughApt(options);

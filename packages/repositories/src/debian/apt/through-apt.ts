@@ -11,7 +11,7 @@ import {
   randomHex,
 } from "@kelpie/platform";
 import { fileSource } from "@kelpie/formats";
-import { defaultMaxIndexAgeMs, defaultSuites, presentKeyrings } from "../defaults.ts";
+import { configuredMirror, defaultMaxIndexAgeMs, defaultSuites, presentKeyrings } from "../defaults.ts";
 import type { DebianRepository } from "../repository.ts";
 import { type ArchiveRequest, verifiedRepository } from "../verified-repository.ts";
 import { readHostSources } from "./host-sources.ts";
@@ -53,10 +53,10 @@ export interface DebianThroughAptOptions {
 
 /**
  * Opens Debian's repository through a private apt of the user's own. Sources, in this order: `mirror`; the host's entries
- * for the wanted suites; the host's Debian mirror with the wanted release; mirror.example. Only indexes whose signed
+ * for the wanted suites; the host's Debian mirror with the wanted release; KELPIE_DEBIAN_MIRROR. Only indexes whose signed
  * Release says Origin: Debian are used. Runs the same as any user, root included.
  *
- * @throws KelpieError `missing-tool` without apt, `unreachable` with apt's words, `cancelled`.
+ * @throws KelpieError `missing-tool` without apt, `invalid-input` where no mirror is known, `unreachable` with apt's words, `cancelled`.
  */
 export async function openDebianThroughApt(options: DebianThroughAptOptions): Promise<DebianRepository> {
   const { platform, architecture, release = "bookworm", components = ["main"], signal } = options;
@@ -103,7 +103,7 @@ export async function openDebianThroughApt(options: DebianThroughAptOptions): Pr
 }
 
 async function hostRelease(
-  { files }: Platform,
+  { files, host }: Platform,
   keyrings: readonly string[] | undefined,
 ): Promise<HostRelease> {
   const path = "/etc/os-release";
@@ -116,6 +116,7 @@ async function hostRelease(
   return {
     codename: value("ID") === "debian" ? value("VERSION_CODENAME") : undefined,
     keyrings: await presentKeyrings({ files }, keyrings),
+    configuredMirror: configuredMirror({ host }),
   };
 }
 

@@ -5,11 +5,12 @@ import { join } from "node:path";
 import { acquireFileLock, type Architecture, KelpieError, type Platform } from "@kelpie/platform";
 import { downloadVerified } from "../../download.ts";
 import {
-  debianMirror,
-  debianSecurityMirror,
+  configuredMirror,
   defaultMaxIndexAgeMs,
   defaultRelease,
   defaultSuites,
+  noMirror,
+  securityMirrorOf,
 } from "../defaults.ts";
 import { mapConcurrently } from "../map-concurrently.ts";
 import type { DebianRepository } from "../repository.ts";
@@ -23,9 +24,9 @@ export interface DebianMirrorOptions {
   /** Kelpie's cache; everything stands in its directory `debian`. */
   readonly cacheDirectory: string;
   readonly architecture: Architecture;
-  /** URL that `dists/` and `pool/` stand under. Default mirror.example's. */
+  /** URL that `dists/` and `pool/` stand under. Default KELPIE_DEBIAN_MIRROR. */
   readonly mirror?: string;
-  /** The same for suites that end in "-security". */
+  /** The same for suites that end in "-security". Default the mirror's address with "-security" at its end. */
   readonly securityMirror?: string;
   /** Codename. Default "bookworm". */
   readonly release?: string;
@@ -110,9 +111,10 @@ export async function openDebianMirror(options: DebianMirrorOptions): Promise<De
   });
 }
 
-function mirrorOf({ mirror, securityMirror }: DebianMirrorOptions, suite: string): string {
-  const isSecurity = suite.endsWith("-security");
-  const url = isSecurity ? (securityMirror ?? debianSecurityMirror) : (mirror ?? debianMirror);
+function mirrorOf(options: DebianMirrorOptions, suite: string): string {
+  const { mirror = configuredMirror(options.platform), release = defaultRelease } = options;
+  if (mirror === undefined) throw noMirror(release);
+  const url = suite.endsWith("-security") ? (options.securityMirror ?? securityMirrorOf(mirror)) : mirror;
   if (/^https?:\/\/[^\s]+$/.test(url)) return url.replace(/\/+$/, "");
   throw new KelpieError("invalid-input", "A mirror must be an HTTP address", { found: url });
 }
