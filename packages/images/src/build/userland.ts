@@ -14,7 +14,7 @@ import {
   withOwners,
 } from "@kelpie/repositories";
 import { applyEffects } from "../effects/apply.ts";
-import { type PackageEffects, recogniseScripts } from "../effects/recognise.ts";
+import { type PackageEffects, recogniseAll } from "../effects/recognise.ts";
 import { Accounts } from "../rootfs/accounts.ts";
 import { readText, TreeEditor } from "../rootfs/image-tree.ts";
 import type { ImageSpec } from "../spec/image-spec.ts";
@@ -37,7 +37,7 @@ export async function alpineUserland(
   { scripts, packages: world, architecture }: Pick<ImageSpec, "scripts" | "packages" | "architecture">,
   mtimeSeconds: number,
 ): Promise<Userland> {
-  const effects = archives.map((archive) => recogniseScripts(archive, scripts));
+  const effects = recogniseAll(archives, scripts);
   const accounts = new TreeEditor(mergePackages(archives).tree, mtimeSeconds);
   await applyEffects(accounts, effects, "accounts");
   const owned = withOwners(archives, (await Accounts.read(accounts.tree)).numbers());
@@ -59,7 +59,7 @@ export async function debianUserland(
   archives: readonly DebianArchive[],
   { scripts }: Pick<ImageSpec, "scripts">,
 ): Promise<Userland> {
-  const effects = archives.map((archive) => recogniseScripts(archive, scripts));
+  const effects = recogniseAll(archives, scripts);
   const tree = mergeDebianPackages(archives);
   for (const { path, node } of await debianDatabase(archives)) tree.put(path, node);
   return { tree, packages: archives.map((archive) => archive.package), effects };

@@ -34,6 +34,7 @@ export const knownDebianPackages: ReadonlyMap<string, KnownPackage> = new Map<st
   ["gawk", nothing("rm")],
   ["gcc", nothing("rm")],
   ["init-system-helpers", nothing("dpkg-divert", "ln", "rm")],
+  ["libgssapi-krb5-2", nothing("cp")],
   ["pkg-config", nothing("rm")],
   // apt reads the keys where they are.
   ["debian-archive-keyring", nothing("apt-key", "eval")],
@@ -199,6 +200,9 @@ export const knownDebianPackages: ReadonlyMap<string, KnownPackage> = new Map<st
       ],
     },
   ],
+  ["python3-distutils", nothing("$python", "find", "xargs")],
+  ["python3-lib2to3", nothing("$python", "find", "xargs")],
+  ["python3.11-venv", nothing("python3.11")],
   ["python3.11", nothing("python3.11")],
   [
     "python3.11-minimal",

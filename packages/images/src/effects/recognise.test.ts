@@ -5,7 +5,7 @@ import type { Ecosystem } from "@kelpie/repositories";
 import { type Effect, effectSchema } from "./effect.ts";
 import { knownAlpinePackages } from "./known-alpine.ts";
 import { knownDebianPackages } from "./known-debian.ts";
-import { recogniseScripts } from "./recognise.ts";
+import { recogniseAll, recogniseScripts } from "./recognise.ts";
 
 function recognise(
   ecosystem: Ecosystem,
@@ -141,4 +141,28 @@ test("every effect of the tables of known packages is one that a spec could decl
       for (const effect of effects) assert.deepEqual(effectSchema.parse(effect), effect, name);
     }
   }
+});
+
+test("all packages whose scripts are not known are named at once", () => {
+  const archive = (name: string, postinst: string): Parameters<typeof recogniseAll>[0][number] => ({
+    package: {
+      ecosystem: "debian",
+      name,
+      version: "1",
+      architecture: "amd64",
+      location: "",
+      sizeBytes: 0,
+      digest: "",
+    },
+    scripts: new Map([["postinst", postinst]]),
+  });
+  const archives = [archive("one", "frob"), archive("two", "true"), archive("three", "nicate")];
+  assert.throws(() => recogniseAll(archives, {}), {
+    code: "unsupported",
+    found: "\n  postinst of one: it runs frob\n  postinst of three: it runs nicate",
+  });
+  assert.deepEqual(
+    recogniseAll(archives, { one: "skip", three: "skip" }).map((each) => each.package),
+    ["one", "two", "three"],
+  );
 });

@@ -57,6 +57,38 @@ export function recogniseScripts(
   };
 }
 
+/**
+ * As {@link recogniseScripts} of each package, in order.
+ *
+ * @throws KelpieError `unsupported` that names all packages whose scripts are not known, so that one look at them is enough.
+ */
+export function recogniseAll(
+  archives: readonly Pick<PackageArchive, "package" | "scripts">[],
+  declared: Readonly<Record<string, "skip" | readonly Effect[]>>,
+): readonly PackageEffects[] {
+  const unknownScripts: KelpieError[] = [];
+  const effects = archives.flatMap((archive) => {
+    try {
+      return [recogniseScripts(archive, declared)];
+    } catch (error) {
+      if (!KelpieError.is(error) || error.code !== "unsupported") throw error;
+      unknownScripts.push(error);
+      return [];
+    }
+  });
+  const [first, ...others] = unknownScripts;
+  if (first === undefined) return effects;
+  if (others.length === 0) throw first;
+  throw new KelpieError(
+    "unsupported",
+    `Kelpie does not know what ${unknownScripts.length} install scripts would do`,
+    {
+      found: unknownScripts.map(({ where = "", found = "" }) => `\n  ${where}: ${found}`).join(""),
+      ...(first.help === undefined ? {} : { help: first.help }),
+    },
+  );
+}
+
 function recogniseScript(
   text: string,
   known: KnownPackage | undefined,

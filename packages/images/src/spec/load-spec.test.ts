@@ -120,7 +120,7 @@ test("a local tarball for a spec without one is an error of usage", async () => 
   });
 });
 
-for (const name of ["kelpie-base", "kelpie-debian", "kelpie-minirootfs"]) {
+for (const name of ["kelpie-base", "kelpie-debian", "kelpie-minirootfs", "node", "python"]) {
   test(`the spec ${name} is complete for both architectures`, async () => {
     const path = join(import.meta.dirname, "../../../../images", `${name}.yaml`);
     for (const architecture of ["amd64", "arm64"] as const) {
