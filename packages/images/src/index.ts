@@ -29,6 +29,7 @@ export {
 export type { ImageSpec, KernelSource } from "./spec/image-spec.ts";
 export { specJsonSchema } from "./spec/json-schema.ts";
 export { loadSpec, type SpecOverrides } from "./spec/load-spec.ts";
+export { starterSpec } from "./spec/starter.ts";
 export type { BrokenImage } from "./store/cache-index.ts";
 export { imageFile, ImageStore, type StoredImage, type StoreListing } from "./store/image-store.ts";
 export { imageDirectoryName, parseImageDirectoryName } from "./store/layout.ts";
