@@ -1,6 +1,6 @@
 // Programs that the tests use as judges of what Kelpie makes, and how a machine without them gets them.
 
-import { type Main, realPlatform } from "../packages/platform/src/index.ts";
+import { type Main, realPlatform, runMain } from "../packages/platform/src/index.ts";
 import { installMissing, missingRequirements } from "../packages/cli/src/setup/install-missing.ts";
 import { emulatorsFor, type Requirement } from "../packages/cli/src/setup/requirement.ts";
 
@@ -22,9 +22,10 @@ const judges: Requirement[] = [
   },
 ];
 
-/** Installs what is missing, as `kelpie quickstart` does. */
-export const setUp: Main = async (_, terminal, signal) => {
+const setUp: Main = async (_, terminal, signal) => {
   const missing = await missingRequirements(realPlatform, [...emulatorsFor(["amd64", "arm64"]), ...judges]);
   if (missing.length > 0) await installMissing(realPlatform, terminal, missing, signal);
   return 0;
 };
+
+await runMain(setUp);

@@ -2,8 +2,8 @@
 // Arguments name the parts to run: `npm test -- types unit`.
 
 import { spawn } from "node:child_process";
-import { glob } from "node:fs/promises";
-import { cpus } from "node:os";
+import { glob, mkdir, rm, symlink } from "node:fs/promises";
+import { cpus, homedir } from "node:os";
 import { join, relative } from "node:path";
 import { performance } from "node:perf_hooks";
 import { run } from "node:test";
@@ -22,35 +22,50 @@ interface Part {
   run(): Promise<Outcome>;
 }
 
+const nothing: Outcome = { passed: 0, failed: 0, skipped: 0 };
+
+interface CheckOptions {
+  readonly cwd?: string;
+  readonly env?: NodeJS.ProcessEnv;
+}
+
 /** A check by a program: one test that passes when it exits with 0; its output is shown when it does not. */
+function runCheck(command: string, args: readonly string[], options: CheckOptions = {}): Promise<Outcome> {
+  return new Promise((resolve, reject) => {
+    const { cwd = root, env = process.env } = options;
+    const child = spawn(command, args, { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
+    const output: Buffer[] = [];
+    child.stdout.on("data", (chunk: Buffer) => output.push(chunk));
+    child.stderr.on("data", (chunk: Buffer) => output.push(chunk));
+    child.once("error", reject);
+    child.once("close", (code) => {
+      if (code !== 0)
+        console.log(`FAILED: ${command} ${args.join(" ")}\n${Buffer.concat(output).toString().slice(-8000)}`);
+      resolve({ passed: Number(code === 0), failed: Number(code !== 0), skipped: 0 });
+    });
+  });
+}
+
 function check(name: string, command: string, ...args: readonly string[]): Part {
-  return {
-    name,
-    run: () =>
-      new Promise((resolve, reject) => {
-        const child = spawn(command, args, { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
-        const output: Buffer[] = [];
-        child.stdout.on("data", (chunk: Buffer) => output.push(chunk));
-        child.stderr.on("data", (chunk: Buffer) => output.push(chunk));
-        child.once("error", reject);
-        child.once("close", (code) => {
-          if (code !== 0) console.log(Buffer.concat(output).toString());
-          resolve({ passed: Number(code === 0), failed: Number(code !== 0), skipped: 0 });
-        });
-      }),
-  };
+  return { name, run: () => runCheck(command, args) };
+}
+
+interface TestOptions {
+  /** Files at once. */
+  readonly concurrency: number;
+  readonly except?: RegExp;
+  readonly env?: NodeJS.ProcessEnv;
 }
 
 /** The tests in files that match `pattern` and not `except`, each file in a process of its own. */
-function tests(name: string, pattern: string, concurrency: number, except?: RegExp): Part {
+function tests(name: string, pattern: string, { concurrency, except, env = process.env }: TestOptions): Part {
   return {
     name,
     async run() {
       const files = await Array.fromAsync(glob(pattern, { cwd: root, exclude: ["node_modules", "target"] }));
       const chosen = files.filter((file) => except?.test(file) !== true).sort();
-      const outcome: Outcome = { passed: 0, failed: 0, skipped: 0 };
-      if (chosen.length === 0) return outcome;
-      const stream = run({ files: chosen.map((file) => join(root, file)), concurrency, cwd: root });
+      const outcome = { ...nothing };
+      const stream = run({ files: chosen.map((file) => join(root, file)), concurrency, cwd: root, env });
       stream.on("test:pass", ({ name: test, skip, details }) => {
         if (details.type === "suite") return;
         if (skip === undefined || skip === false) {
@@ -77,15 +92,47 @@ function tests(name: string, pattern: string, concurrency: number, except?: RegE
   };
 }
 
+/** KELPIE_HOME of the VM tests: images of its own; downloads and compiled programs, keyed by content, are the user's. */
+const testHome = join(root, "target/test-home");
+
+/** Builds the images that the VM tests boot. */
+async function buildImages(): Promise<Outcome> {
+  const cache = join(process.env["KELPIE_HOME"] ?? join(homedir(), ".kelpie"), "cache");
+  await rm(testHome, { recursive: true, force: true });
+  await mkdir(testHome, { recursive: true });
+  await mkdir(cache, { recursive: true });
+  await symlink(cache, join(testHome, "cache"));
+  const args = ["images", "build", "--spec", "images/kelpie-debian.yaml", "--arch", "all"];
+  return runCheck(join(root, "kelpie"), args, { env: { ...process.env, KELPIE_HOME: testHome } });
+}
+
+/** The Rust programs' own checks, with the Rust that is installed. */
+async function guestChecks(): Promise<Outcome> {
+  const cwd = join(root, "guest");
+  const env = { ...process.env, CARGO_TARGET_DIR: join(root, "target/guest") };
+  let total = nothing;
+  for (const args of [
+    ["fmt", "--all", "--check"],
+    ["clippy", "--locked", "--all-targets", "--quiet", "--", "-D", "warnings", "-W", "clippy::pedantic"],
+    ["test", "--locked", "--quiet"],
+  ]) {
+    total = sum(total, await runCheck("cargo", args, { cwd, env }));
+  }
+  return total;
+}
+
 const bin = join(root, "node_modules/.bin");
 const vmTests = /\.vm\.test\.ts$/;
 
 const parts: readonly Part[] = [
+  check("setup", process.execPath, join(root, "tools/test-setup.ts")),
   check("format", join(root, "tools/biome.sh"), "format", "."),
   check("types", join(bin, "tsc")),
   check("lint", join(bin, "eslint"), "."),
-  tests("unit", "{packages,tools}/**/*.test.ts", cpus().length, vmTests),
-  tests("vm", "packages/**/*.vm.test.ts", 1),
+  tests("unit", "{packages,tools}/**/*.test.ts", { concurrency: cpus().length, except: vmTests }),
+  { name: "guest", run: guestChecks },
+  { name: "images", run: buildImages },
+  tests("vm", "packages/**/*.vm.test.ts", { concurrency: 1, env: { ...process.env, KELPIE_HOME: testHome } }),
 ];
 
 async function main(wanted: readonly string[]): Promise<void> {
@@ -97,18 +144,20 @@ async function main(wanted: readonly string[]): Promise<void> {
     process.exitCode = 2;
     return;
   }
-  const total: Outcome = { passed: 0, failed: 0, skipped: 0 };
+  let total = nothing;
   for (const part of parts.filter(({ name }) => wanted.length === 0 || wanted.includes(name))) {
     const start = performance.now();
     const outcome = await part.run();
     const seconds = ((performance.now() - start) / 1000).toFixed(1);
     console.log(`${part.name.padEnd(10)} ${seconds.padStart(7)} s  ${describe(outcome)}`);
-    total.passed += outcome.passed;
-    total.failed += outcome.failed;
-    total.skipped += outcome.skipped;
+    total = sum(total, outcome);
   }
   console.log(describe(total));
   process.exitCode = total.failed === 0 && total.passed > 0 ? 0 : 1;
+}
+
+function sum(a: Outcome, b: Outcome): Outcome {
+  return { passed: a.passed + b.passed, failed: a.failed + b.failed, skipped: a.skipped + b.skipped };
 }
 
 function describe({ passed, failed, skipped }: Outcome): string {

@@ -33,15 +33,13 @@ export async function build(
 ): Promise<BuiltImage> {
   const { platform, home, installation, signal } = context;
   const { architecture, version, baseTarball, offline = false } = request;
-  // A version that is none is said before anything takes time.
-  const given = version === undefined ? undefined : parseReleaseVersion(version);
   const overrides = baseTarball === undefined ? {} : { baseTarball };
   const spec = await loadSpec(platform, request.spec, architecture, overrides);
   return buildImage({
     platform,
     home,
     spec,
-    release: given ?? parseReleaseVersion(spec.version),
+    release: parseReleaseVersion(version ?? spec.version),
     source: await sourceIdentity(platform, installation.root),
     guestDirectory: installation.guest,
     offline,

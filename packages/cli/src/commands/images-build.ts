@@ -1,7 +1,7 @@
 // kelpie images build
 
 import { join } from "node:path";
-import { formatImageVersion } from "@kelpie/images";
+import { formatImageVersion, parseReleaseVersion } from "@kelpie/images";
 import { architectures, KelpieError } from "@kelpie/platform";
 import { architectureOf, build } from "../build.ts";
 import { command } from "../command.ts";
@@ -39,6 +39,7 @@ export const imagesBuild = command({
         help: "Build without --push: the image lands in the local store.",
       });
     }
+    if (options.version !== undefined) parseReleaseVersion(options.version);
     const chosen = options.arch === "all" ? architectures : [architectureOf(context, options.arch)];
     const phases = new Phases(terminal, platform.clock);
     const built = [];
