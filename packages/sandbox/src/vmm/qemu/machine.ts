@@ -13,7 +13,8 @@ export const qemuProgram: Readonly<
 
 /**
  * The machine for `-machine`. Both kinds have PCI, so that devices can be plugged in later, and have versioned types.
- * `microvm` boots no faster than q35 with the qboot firmware, has neither, and can hang under emulation.
+ * QEMU's `microvm` has neither, can hang under emulation, and boots no faster than q35 does with the qboot firmware
+ * (medians of Debian's kernel, emulated, to its first process: 1.49 s and 1.50 s; q35 with its own firmware 2.0 s).
  */
 export const machineType: Readonly<Record<Architecture, string>> = {
   amd64: "q35,vmport=off,i8042=off,sata=off,smbus=off,hpet=off,usb=off",
