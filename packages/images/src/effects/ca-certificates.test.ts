@@ -5,7 +5,9 @@ import { mkdtemp, readdir, readFile, readlink, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import fc from "fast-check";
 import { FileTree } from "@kelpie/formats";
+import { KelpieError } from "@kelpie/platform";
 import { readText, TreeEditor } from "../rootfs/image-tree.ts";
 import { bundleCertificates } from "./ca-certificates.ts";
 import { readPemCertificate, subjectHash } from "./certificate.ts";
@@ -111,4 +113,32 @@ test("what is not a certificate is refused", () => {
   for (const bytes of [[0x30, 0x80], [0x30, 0x85, 1, 1, 1, 1, 1], [0x30, 5, 0x30], []]) {
     assert.throws(() => subjectHash(Uint8Array.from(bytes), "x"), { code: "malformed" });
   }
+});
+
+test("any bytes are a certificate's or a KelpieError", () => {
+  const element = fc.letrec<{ node: Uint8Array }>((tie) => ({
+    node: fc.oneof(
+      { maxDepth: 4 },
+      fc.uint8Array({ maxLength: 6 }),
+      fc
+        .tuple(
+          fc.constantFrom(0x30, 0x31, 0xa0, 0x02, 0x0c, 0x1e, 0x06),
+          fc.array(tie("node"), { maxLength: 7 }),
+        )
+        .map(([tag, parts]) => {
+          const content = Buffer.concat(parts);
+          return new Uint8Array(Buffer.concat([Buffer.from([tag, Math.min(content.length, 0x7f)]), content]));
+        }),
+    ),
+  })).node;
+  fc.assert(
+    fc.property(element, (bytes) => {
+      try {
+        assert.match(subjectHash(bytes, "x"), /^[0-9a-f]{8}$/);
+      } catch (error) {
+        assert.ok(KelpieError.is(error), String(error));
+      }
+    }),
+    { numRuns: 2000 },
+  );
 });

@@ -8,7 +8,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { bytesSource, FileTree } from "@kelpie/formats";
 import { readBytes, TreeEditor } from "../rootfs/image-tree.ts";
-import { compareSonames, encodeLibraryCache, writeLibraryCache } from "./library-cache.ts";
+import { compareSonames, encodeLibraryCache, matchesPattern, writeLibraryCache } from "./library-cache.ts";
 import { readSharedObject } from "./shared-object.ts";
 
 /** The smallest shared object that has a name. */
@@ -151,4 +151,18 @@ test("bytes that are no shared object have no name and do no harm", () => {
     }),
     { numRuns: 2000 },
   );
+});
+
+test("patterns match as a shell's do", () => {
+  const piece = fc.constantFrom("a", "b", "*", "?");
+  const text = (unit: fc.Arbitrary<string>, maxLength: number): fc.Arbitrary<string> =>
+    fc.string({ unit, maxLength });
+  fc.assert(
+    fc.property(text(fc.constantFrom("a", "b"), 8), text(piece, 6), (name, pattern) => {
+      const expression = new RegExp(`^${pattern.replaceAll("*", ".*").replaceAll("?", ".")}$`);
+      assert.equal(matchesPattern(name, pattern), expression.test(name));
+    }),
+    { numRuns: 2000 },
+  );
+  assert.ok(!matchesPattern("a".repeat(255), "*a".repeat(120) + "b"));
 });

@@ -169,19 +169,31 @@ async function configured(
   return found;
 }
 
-/** Files that match a pattern whose last component may have "*". */
+/** Files that match a pattern whose last component may have "*" and "?". */
 function matching({ tree }: TreeEditor, pattern: string): readonly string[] {
   const directory = parentPath(pattern);
-  const expression = new RegExp(
-    `^${baseName(pattern)
-      .replaceAll(/[.+^${}()|[\]\\]/g, String.raw`\$&`)
-      .replaceAll("*", ".*")
-      .replaceAll("?", ".")}$`,
-  );
   return tree
     .list(followLinks(tree, directory, "follow"))
-    .filter((name) => expression.test(name) && !name.startsWith("."))
+    .filter((name) => !name.startsWith(".") && matchesPattern(name, baseName(pattern)))
     .map((name) => `${directory}/${name}`);
+}
+
+/** In time that grows with the product of the lengths at most, which a regular expression of many "*" would not. */
+export function matchesPattern(name: string, pattern: string): boolean {
+  let at = 0;
+  let next = 0;
+  let star: { readonly next: number; at: number } | undefined;
+  while (at < name.length) {
+    if (pattern[next] === "*") star = { next: ++next, at };
+    else if (next < pattern.length && (pattern[next] === "?" || pattern[next] === name[at])) {
+      at++;
+      next++;
+    } else if (star !== undefined) {
+      next = star.next;
+      at = ++star.at;
+    } else return false;
+  }
+  return /^\**$/.test(pattern.slice(next));
 }
 
 async function librariesIn(

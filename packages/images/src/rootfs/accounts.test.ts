@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import fc from "fast-check";
 import { FileTree } from "@kelpie/formats";
+import { KelpieError } from "@kelpie/platform";
 import { Accounts } from "./accounts.ts";
 import { readText, TreeEditor } from "./image-tree.ts";
 
@@ -74,4 +76,18 @@ test("a line of passwd that is none is refused with its number", () => {
     where: "/etc/passwd:2",
   });
   assert.throws(() => Accounts.parse("root:x:zero:0:::\n", "", ""), { code: "malformed" });
+});
+
+test("any text is a file of accounts or a KelpieError", () => {
+  const text = fc.string({ unit: fc.constantFrom("a", ":", ":", ":", "1", "\n", "#", ","), maxLength: 80 });
+  fc.assert(
+    fc.property(text, text, text, (first, second, third) => {
+      try {
+        Accounts.parse(first, second, third);
+      } catch (error) {
+        assert.ok(KelpieError.is(error), String(error));
+      }
+    }),
+    { numRuns: 1000 },
+  );
 });
