@@ -106,6 +106,12 @@ pub fn may_administer() -> bool {
     result == 0 && data[0][0] & (1 << CAP_SYS_ADMIN) != 0
 }
 
+/// Has the kernel read a file into memory while we do something else.
+pub fn read_ahead(file: &File) {
+    // SAFETY: no memory is passed; the descriptor is open.
+    unsafe { libc::posix_fadvise(file.as_raw_fd(), 0, 0, libc::POSIX_FADV_WILLNEED) };
+}
+
 /// Makes ctrl-alt-del a SIGINT to PID 1 instead of a reboot on the spot.
 pub fn take_ctrl_alt_del() {
     // SAFETY: no memory is passed.

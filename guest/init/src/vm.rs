@@ -1,6 +1,6 @@
 //! As `/sbin/init` of a VM: makes the system ready, then keeps the agent running and reaps until asked to stop.
 
-use crate::children::{Agent, Services};
+use crate::children::{AGENT, Agent, Services};
 use crate::cmdline::CommandLine;
 use crate::console::{Doing, Failure, complain, report, say};
 use crate::late_modules::LateModules;
@@ -28,6 +28,9 @@ pub fn run(trace: &mut Trace) -> Result<Infallible, Failure> {
         mount(what)?;
     }
     report(trace.open().doing(|| "boot trace".to_owned()));
+    if let Ok(agent) = File::open(AGENT) {
+        sys::read_ahead(&agent);
+    }
     mount_customary();
     link_descriptors();
     let command_line = CommandLine::parse(&fs::read_to_string("/proc/cmdline").unwrap_or_default());
