@@ -99,9 +99,13 @@ for (let round = 0; round < rounds; round += 1) {
   rmSync(image);
   const between = performance.now();
   const kibibytes = `${Math.ceil((sizeBytes * 1.1) / 1024) + 32_768}k`;
-  const { status, stderr } = spawnSync("mke2fs", ["-q", "-t", "ext4", "-O", "^has_journal", "-d", root, image, kibibytes], {
-    encoding: "utf8",
-  });
+  const { status, stderr } = spawnSync(
+    "mke2fs",
+    ["-q", "-t", "ext4", "-O", "^has_journal", "-d", root, image, kibibytes],
+    {
+      encoding: "utf8",
+    },
+  );
   if (status !== 0) throw new Error(stderr);
   ours.push(middle - start);
   theirs.push(performance.now() - between);
@@ -111,5 +115,9 @@ const show = (times: readonly number[]): string => times.map((time) => time.toFi
 console.log(`${(sizeBytes / 1024 ** 2).toFixed(0)} MiB; milliseconds of ${rounds} rounds`);
 console.log(`kelpie  ${show(ours)}`);
 console.log(`mke2fs  ${show(theirs)}`);
-console.log(`ratio of the fastest ${(Math.min(...ours) / Math.min(...theirs)).toFixed(2)}, of the first ${((ours[0] ?? 0) / (theirs[0] ?? 1)).toFixed(2)}`);
-console.log(`peak memory: ${treeMemory} MiB before the first round, ${firstMemory} after it, ${peakMemory()} in the end`);
+console.log(
+  `ratio of the fastest ${(Math.min(...ours) / Math.min(...theirs)).toFixed(2)}, of the first ${((ours[0] ?? 0) / (theirs[0] ?? 1)).toFixed(2)}`,
+);
+console.log(
+  `peak memory: ${treeMemory} MiB before the first round, ${firstMemory} after it, ${peakMemory()} in the end`,
+);

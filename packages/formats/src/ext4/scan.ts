@@ -73,9 +73,13 @@ export function scanTree(tree: FileTree, timestampSeconds: number): ScannedInode
 function* withLostAndFound(tree: FileTree, timestampSeconds: number): Generator<TreeEntry> {
   const existing = tree.get(lostAndFoundName);
   if (existing !== undefined && existing.kind !== "directory") {
-    throw new KelpieError("invalid-input", "lost+found at the root of an ext4 file system must be a directory", {
-      found: `a ${existing.kind}`,
-    });
+    throw new KelpieError(
+      "invalid-input",
+      "lost+found at the root of an ext4 file system must be a directory",
+      {
+        found: `a ${existing.kind}`,
+      },
+    );
   }
   const owner = { mode: 0o700, uid: 0, gid: 0 };
   const made: DirectoryNode = { ...owner, kind: "directory", mtimeSeconds: timestampSeconds };

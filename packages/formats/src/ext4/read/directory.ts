@@ -43,7 +43,11 @@ export function* parseDirectoryBlock(
     }
     const target = view.getUint32(at, true);
     if (target !== 0) {
-      const name = decodeName(disk, inode, block.subarray(at + entryHeaderBytes, at + entryHeaderBytes + nameBytes));
+      const name = decodeName(
+        disk,
+        inode,
+        block.subarray(at + entryHeaderBytes, at + entryHeaderBytes + nameBytes),
+      );
       if (name !== "." && name !== "..") yield { name, inode: target };
     }
     at += recordBytes;
@@ -71,10 +75,17 @@ function checkBlock(disk: Disk, inode: RawInode, seed: number, number: number, b
   const isIndexNode = isIndexed && view.getUint32(0, true) === 0 && view.getUint16(4, true) === block.length;
   const indexOffset = isIndexed && number === 0 ? indexRootOffset : isIndexNode ? indexNodeOffset : undefined;
   const [expected, found] =
-    indexOffset === undefined ? leafChecksum(block, view, seed) : indexChecksum(block, view, seed, indexOffset);
+    indexOffset === undefined
+      ? leafChecksum(block, view, seed)
+      : indexChecksum(block, view, seed, indexOffset);
   if (expected === found) return;
   const what = `Block ${number} of directory ${inode.number} has a wrong checksum`;
-  throw malformed(disk, what, `0x${expected.toString(16)}`, found === undefined ? "no room for it" : `0x${found.toString(16)}`);
+  throw malformed(
+    disk,
+    what,
+    `0x${expected.toString(16)}`,
+    found === undefined ? "no room for it" : `0x${found.toString(16)}`,
+  );
 }
 
 type Checksums = readonly [expected: number, found: number | undefined];

@@ -17,7 +17,11 @@ export class Disk {
 
   constructor(source: ByteSource, where: string) {
     if (source.bytes === undefined && source.readInto === undefined)
-      throw new KelpieError("unsupported", "An ext4 image can only be read where it can be read at any place", { where });
+      throw new KelpieError(
+        "unsupported",
+        "An ext4 image can only be read where it can be read at any place",
+        { where },
+      );
     this.#source = source;
     this.sizeBytes = source.sizeBytes;
     this.where = where;
@@ -26,7 +30,8 @@ export class Disk {
   /** Fills `into` from byte `position` on, past the cache: for the content of files. */
   async readInto(into: Uint8Array, position: number, what: string): Promise<void> {
     this.#check(position, into.length, what);
-    if (this.#source.bytes !== undefined) into.set(this.#source.bytes.subarray(position, position + into.length));
+    if (this.#source.bytes !== undefined)
+      into.set(this.#source.bytes.subarray(position, position + into.length));
     else await this.#source.readInto?.(into, position);
   }
 
@@ -56,12 +61,22 @@ export class Disk {
 
   #check(position: number, sizeBytes: number, what: string): void {
     if (position + sizeBytes <= this.sizeBytes) return;
-    throw malformed(this, `Cannot read ${what}`, `byte ${position + sizeBytes}`, `the end at ${this.sizeBytes}`);
+    throw malformed(
+      this,
+      `Cannot read ${what}`,
+      `byte ${position + sizeBytes}`,
+      `the end at ${this.sizeBytes}`,
+    );
   }
 }
 
 /** The error of an image that is not what it should be. */
-export function malformed(disk: Pick<Disk, "where">, summary: string, expected: string, found: string): KelpieError {
+export function malformed(
+  disk: Pick<Disk, "where">,
+  summary: string,
+  expected: string,
+  found: string,
+): KelpieError {
   return new KelpieError("malformed", summary, { expected, found, where: disk.where });
 }
 

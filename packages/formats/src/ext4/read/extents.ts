@@ -40,9 +40,16 @@ export async function readExtents(disk: Disk, superblock: Superblock, inode: Raw
       const at = headerBytes + index * entryBytes;
       const logical = view.getUint32(at, true);
       if (depth === 0) {
-        addExtent(logical, view.getUint16(at + 4, true), view.getUint32(at + 8, true) + view.getUint16(at + 6, true) * 2 ** 32);
+        addExtent(
+          logical,
+          view.getUint16(at + 4, true),
+          view.getUint32(at + 8, true) + view.getUint16(at + 6, true) * 2 ** 32,
+        );
       } else {
-        await visit(await readNode(view.getUint32(at + 4, true) + view.getUint16(at + 8, true) * 2 ** 32), depth - 1);
+        await visit(
+          await readNode(view.getUint32(at + 4, true) + view.getUint16(at + 8, true) * 2 ** 32),
+          depth - 1,
+        );
       }
     }
   };
@@ -50,7 +57,8 @@ export async function readExtents(disk: Disk, superblock: Superblock, inode: Raw
   const addExtent = (logical: number, length: number, physical: number): void => {
     const isWritten = length <= maxExtentBlocks;
     const count = isWritten ? length : length - maxExtentBlocks;
-    if (count === 0 || logical < nextLogical) throw bad("ascending extents", `block ${logical} after ${nextLogical}`);
+    if (count === 0 || logical < nextLogical)
+      throw bad("ascending extents", `block ${logical} after ${nextLogical}`);
     if (physical === 0 || physical + count > superblock.blocks)
       throw bad(`blocks below ${superblock.blocks}`, `${count} from ${physical}`);
     nextLogical = logical + count;
@@ -72,7 +80,8 @@ export async function readExtents(disk: Disk, superblock: Superblock, inode: Raw
       const tail = headerBytes + view.getUint16(4, true) * entryBytes;
       if (tail + 4 > blockBytes) throw bad("room for a checksum", `${tail} bytes`);
       const expected = crc32cUpdate(inode.checksumSeed, node, 0, tail);
-      if (view.getUint32(tail, true) !== expected) throw bad(`checksum ${expected}`, String(view.getUint32(tail, true)));
+      if (view.getUint32(tail, true) !== expected)
+        throw bad(`checksum ${expected}`, String(view.getUint32(tail, true)));
     }
     return node;
   };

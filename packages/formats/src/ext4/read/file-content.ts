@@ -53,7 +53,11 @@ class ExtentSource implements ByteSource {
       const from = Math.max(start, position);
       const to = Math.min(start + extent.count * this.#blockBytes, end);
       const place = extent.physical * this.#blockBytes + from - start;
-      await this.#disk.readInto(into.subarray(from - position, to - position), place, "the content of a file");
+      await this.#disk.readInto(
+        into.subarray(from - position, to - position),
+        place,
+        "the content of a file",
+      );
     }
   }
 
@@ -64,7 +68,8 @@ class ExtentSource implements ByteSource {
     while (low < high) {
       const middle = (low + high) >> 1;
       const extent = this.#extents[middle];
-      if (extent !== undefined && (extent.logical + extent.count) * this.#blockBytes <= position) low = middle + 1;
+      if (extent !== undefined && (extent.logical + extent.count) * this.#blockBytes <= position)
+        low = middle + 1;
       else high = middle;
     }
     return low;

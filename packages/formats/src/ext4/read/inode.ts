@@ -45,7 +45,12 @@ export async function readInode(disk: Disk, superblock: Superblock, number: numb
   const u32 = (at: number): number => view.getUint32(at, true);
   const extraBytes = inodeBytes > smallInodeBytes ? u16(0x80) : 0;
   if (smallInodeBytes + extraBytes > inodeBytes || extraBytes % 4 !== 0)
-    throw malformed(disk, `Cannot read inode ${number}`, "extra fields within the inode", `${extraBytes} bytes`);
+    throw malformed(
+      disk,
+      `Cannot read inode ${number}`,
+      "extra fields within the inode",
+      `${extraBytes} bytes`,
+    );
   const hasExtra = (end: number): boolean => smallInodeBytes + extraBytes >= end;
 
   const checksumSeed =
@@ -57,7 +62,12 @@ export async function readInode(disk: Disk, superblock: Superblock, number: numb
     const whole = crc32cUpdate(checksumSeed, bytes);
     const expected = hasExtra(0x84) ? whole : whole & 0xffff;
     if (found !== expected)
-      throw malformed(disk, `Inode ${number} has a wrong checksum`, `0x${expected.toString(16)}`, `0x${found.toString(16)}`);
+      throw malformed(
+        disk,
+        `Inode ${number} has a wrong checksum`,
+        `0x${expected.toString(16)}`,
+        `0x${found.toString(16)}`,
+      );
   }
 
   const sizeBytes = u32(0x04) + u32(0x6c) * 2 ** 32;
@@ -90,12 +100,22 @@ async function readInodeTablePlace(disk: Disk, superblock: Superblock, group: nu
     view.setUint16(0x1e, 0, true);
     const expected = crc32cUpdate(crc32cOfNumber(checksumSeed, group), bytes) & 0xffff;
     if (found !== expected)
-      throw malformed(disk, `The descriptor of group ${group} has a wrong checksum`, String(expected), String(found));
+      throw malformed(
+        disk,
+        `The descriptor of group ${group} has a wrong checksum`,
+        String(expected),
+        String(found),
+      );
   }
   const high = descriptorBytes >= 64 ? view.getUint32(0x28, true) : 0;
   const place = view.getUint32(0x08, true) + high * 2 ** 32;
   const tableBlocks = Math.ceil((superblock.inodesPerGroup * superblock.inodeBytes) / blockBytes);
   if (place === 0 || place + tableBlocks > superblock.blocks)
-    throw malformed(disk, `Cannot find the inodes of group ${group}`, `a table within ${superblock.blocks} blocks`, `${place}`);
+    throw malformed(
+      disk,
+      `Cannot find the inodes of group ${group}`,
+      `a table within ${superblock.blocks} blocks`,
+      `${place}`,
+    );
   return place;
 }

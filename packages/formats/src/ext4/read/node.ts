@@ -37,14 +37,23 @@ export async function readNode(disk: Disk, superblock: Superblock, inode: RawIno
       return { ...metadata, kind: "block-device", ...deviceOf(inode) };
     case 0o10: {
       const extents = await readExtents(disk, superblock, inode);
-      return { ...metadata, kind: "file", content: extentSource(disk, superblock.blockBytes, extents, inode.sizeBytes) };
+      return {
+        ...metadata,
+        kind: "file",
+        content: extentSource(disk, superblock.blockBytes, extents, inode.sizeBytes),
+      };
     }
     case 0o12:
       return { ...metadata, kind: "symlink", target: await readTarget(disk, superblock, inode) };
     case 0o14:
       return { ...metadata, kind: "socket" };
     default:
-      throw malformed(disk, `Inode ${inode.number} has no known kind`, "a file or the like", `0${inode.mode.toString(8)}`);
+      throw malformed(
+        disk,
+        `Inode ${inode.number} has no known kind`,
+        "a file or the like",
+        `0${inode.mode.toString(8)}`,
+      );
   }
 }
 
@@ -71,6 +80,10 @@ async function readTarget(disk: Disk, superblock: Superblock, inode: RawInode): 
   try {
     return decoder.decode(bytes);
   } catch {
-    throw unsupported(disk, `The target of symlink ${number} is not UTF-8`, Buffer.from(bytes).toString("hex"));
+    throw unsupported(
+      disk,
+      `The target of symlink ${number} is not UTF-8`,
+      Buffer.from(bytes).toString("hex"),
+    );
   }
 }

@@ -1,6 +1,14 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { KelpieError } from "@kelpie/platform";
@@ -33,8 +41,15 @@ async function describe(tree: FileTree): Promise<unknown[]> {
     const { xattrs, ...rest } = node;
     const bytes = node.kind === "file" ? Buffer.from(await collect(node.content.open(), 2 ** 20)) : undefined;
     const shown = "content" in rest ? { ...rest, content: bytes?.toString("base64") } : rest;
-    const attributes = [...(xattrs ?? [])].map(([name, value]) => [name, Buffer.from(value).toString("hex")]).sort();
-    entries.push({ path, ...shown, attributes, identity: node.kind === "file" ? nodes.indexOf(node) : undefined });
+    const attributes = [...(xattrs ?? [])]
+      .map(([name, value]) => [name, Buffer.from(value).toString("hex")])
+      .sort();
+    entries.push({
+      path,
+      ...shown,
+      attributes,
+      identity: node.kind === "file" ? nodes.indexOf(node) : undefined,
+    });
   }
   return entries;
 }
@@ -58,11 +73,25 @@ test("what was written is read back, and written again gives the same bytes", as
 });
 
 test("ACLs, large directories and sparse files are read back", async () => {
-  const acl = Buffer.from("0200000001000600ffffffff02000700e803000004000400ffffffff10000700ffffffff20000400ffffffff", "hex");
+  const acl = Buffer.from(
+    "0200000001000600ffffffff02000700e803000004000400ffffffff10000700ffffffff20000400ffffffff",
+    "hex",
+  );
   const tree = new FileTree();
-  tree.put("a", file("x", { xattrs: new Map([["system.posix_acl_access", acl], ["user.long", new Uint8Array(900)]]) }));
+  tree.put(
+    "a",
+    file("x", {
+      xattrs: new Map([
+        ["system.posix_acl_access", acl],
+        ["user.long", new Uint8Array(900)],
+      ]),
+    }),
+  );
   for (let index = 0; index < 2000; index += 1) tree.put(`many/${index}`, { ...metadata, kind: "fifo" });
-  const dataRanges = Array.from({ length: 1400 }, (_, index) => ({ start: index * 8192, end: index * 8192 + 4096 }));
+  const dataRanges = Array.from({ length: 1400 }, (_, index) => ({
+    start: index * 8192,
+    end: index * 8192 + 4096,
+  }));
   const holes = new Uint8Array(1400 * 8192);
   for (const { start, end } of dataRanges) holes.fill(1, start, end);
   tree.put("sparse", { ...metadata, kind: "file", content: { ...bytesSource(holes), dataRanges } });
@@ -75,7 +104,12 @@ test("ACLs, large directories and sparse files are read back", async () => {
   assert.ok(Buffer.from(holes).equals(await collect(sparse.content.open(), 2 ** 26)));
 });
 
-for (const features of [[], ["-b", "1024"], ["-b", "4096", "-O", "^metadata_csum,^64bit"], ["-I", "128", "-O", "^has_journal"]]) {
+for (const features of [
+  [],
+  ["-b", "1024"],
+  ["-b", "4096", "-O", "^metadata_csum,^64bit"],
+  ["-I", "128", "-O", "^has_journal"],
+]) {
   const name = features.length === 0 ? "as it makes them by itself" : `made with ${features.join(" ")}`;
   test(`an image of mke2fs is read, ${name}`, { skip: unlessInstalled("mke2fs") }, async () => {
     using scratch = scratchDirectory();
@@ -85,12 +119,15 @@ for (const features of [[], ["-b", "1024"], ["-b", "4096", "-O", "^metadata_csum
     writeFileSync(join(root, "empty"), "");
     symlinkSync("large", join(root, "short"));
     symlinkSync("x".repeat(90), join(root, "long"));
-    for (let index = 0; index < 300; index += 1) writeFileSync(join(root, "many", `number-${index}`), `${index}`);
+    for (let index = 0; index < 300; index += 1)
+      writeFileSync(join(root, "many", `number-${index}`), `${index}`);
     const path = join(scratch.path, "image");
     execFileSync("mke2fs", ["-q", "-t", "ext4", "-d", root, ...features, path, "16M"], { stdio: "pipe" });
     const { tree } = await readExt4(bytesSource(readFileSync(path)));
     const names = readdirSync(root, { recursive: true, encoding: "utf8" }).sort();
-    const read = [...tree.entries()].map((entry) => entry.path).filter((at) => at !== "" && at !== "lost+found");
+    const read = [...tree.entries()]
+      .map((entry) => entry.path)
+      .filter((at) => at !== "" && at !== "lost+found");
     assert.deepEqual(read.sort(), names);
     for (const at of names) {
       const node = tree.get(at);
@@ -119,7 +156,10 @@ test("a flipped bit in any block of metadata is noticed", async () => {
   for (const at of [1024 + 0x78, 4096 + 8, inodeTable + 256 + 4, rootBlock + 30, rootBlock + 2 * 4096 + 5]) {
     const damaged = bytes.slice();
     damaged[at] = (damaged[at] ?? 0) ^ 0x10;
-    await assert.rejects(readExt4(bytesSource(damaged)), (error) => KelpieError.is(error) && error.code === "malformed");
+    await assert.rejects(
+      readExt4(bytesSource(damaged)),
+      (error) => KelpieError.is(error) && error.code === "malformed",
+    );
   }
 });
 
@@ -153,7 +193,8 @@ test("images with damage anywhere are read or refused, in bounded time", async (
     run: async (input) => {
       const { tree: read } = await readExt4(bytesSource(unpacked(input, bytes.length)));
       for (const { node } of read.entries())
-        if (node.kind === "file" && node.content.sizeBytes < 2 ** 20) await collect(node.content.open(), 2 ** 20);
+        if (node.kind === "file" && node.content.sizeBytes < 2 ** 20)
+          await collect(node.content.open(), 2 ** 20);
     },
     runs: 400,
   });

@@ -60,7 +60,8 @@ async function readTree(
 ): Promise<FileTree> {
   const root = await readInode(disk, superblock, inodeNumber.root);
   const rootNode = await readNode(disk, superblock, root);
-  if (rootNode.kind !== "directory") throw malformed(disk, "The root must be a directory", "a directory", rootNode.kind);
+  if (rootNode.kind !== "directory")
+    throw malformed(disk, "The root must be a directory", "a directory", rootNode.kind);
   const tree = new FileTree(rootNode);
   const nodes = new Map<number, TreeNode>([[root.number, rootNode]]);
   const pending: { readonly inode: RawInode; readonly path: string }[] = [{ inode: root, path: "" }];
@@ -71,9 +72,12 @@ async function readTree(
     const { path } = directory;
     for await (const { name, inode: number } of readDirectory(disk, superblock, directory.inode, budget)) {
       if (signal?.aborted === true)
-        throw new KelpieError("cancelled", "The reading of an ext4 image was cancelled", { cause: signal.reason });
+        throw new KelpieError("cancelled", "The reading of an ext4 image was cancelled", {
+          cause: signal.reason,
+        });
       const childPath = path === "" ? name : `${path}/${name}`;
-      if (tree.has(childPath)) throw malformed(disk, "A directory has a name twice", "each name once", childPath);
+      if (tree.has(childPath))
+        throw malformed(disk, "A directory has a name twice", "each name once", childPath);
       const known = nodes.get(number);
       if (known?.kind === "directory")
         throw malformed(disk, "A directory has two names", "one name", `${childPath} is inode ${number} too`);
@@ -105,14 +109,17 @@ async function* readDirectory(
   if (!Number.isInteger(blocks) || covered < blocks)
     throw malformed(disk, `Directory ${inode.number} is not whole`, `${blocks} blocks`, `${covered}`);
   budget.blocks -= blocks;
-  if (budget.blocks < 0) throw malformed(disk, "Directories share blocks", "each block in one directory", "more");
+  if (budget.blocks < 0)
+    throw malformed(disk, "Directories share blocks", "each block in one directory", "more");
   for (const { logical, physical, count } of extents) {
     for (let index = 0; index < count && logical + index < blocks; index += 1) {
       const block = await disk.read((physical + index) * blockBytes, blockBytes, `directory ${inode.number}`);
       for (const entry of parseDirectoryBlock(disk, inode, logical + index, block)) {
         budget.entries -= 1;
         if (budget.entries < 0)
-          throw new KelpieError("limit-exceeded", "There are too many names in the ext4 image", { where: disk.where });
+          throw new KelpieError("limit-exceeded", "There are too many names in the ext4 image", {
+            where: disk.where,
+          });
         yield entry;
       }
     }

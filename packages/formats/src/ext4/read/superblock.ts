@@ -3,7 +3,13 @@
 import { crc32cUpdate } from "../../checksum/crc32c.ts";
 import { fileSystemSeed } from "../checksum.ts";
 import { formatUuid } from "../summary.ts";
-import { incompatFeature, roCompatFeature, superblockBytes, superblockMagic, superblockOffset } from "../constants.ts";
+import {
+  incompatFeature,
+  roCompatFeature,
+  superblockBytes,
+  superblockMagic,
+  superblockOffset,
+} from "../constants.ts";
 import { type Disk, malformed, unsupported } from "./disk.ts";
 
 /** What the reader needs of a superblock. */
@@ -58,8 +64,16 @@ export async function readSuperblock(disk: Disk): Promise<Superblock> {
   const roCompat = u32(0x64);
   if ((incompat & incompatFeature.recover) !== 0)
     throw unsupported(disk, "The journal of the ext4 file system must be replayed first", "a journal in use");
-  if ((incompat & ~knownIncompat) !== 0 || (incompat & incompatFeature.fileType) === 0 || (roCompat & bigAlloc) !== 0)
-    throw unsupported(disk, "The ext4 file system has features that cannot be read", `${hex(incompat)}, ${hex(roCompat)}`);
+  if (
+    (incompat & ~knownIncompat) !== 0 ||
+    (incompat & incompatFeature.fileType) === 0 ||
+    (roCompat & bigAlloc) !== 0
+  )
+    throw unsupported(
+      disk,
+      "The ext4 file system has features that cannot be read",
+      `${hex(incompat)}, ${hex(roCompat)}`,
+    );
 
   const hasChecksums = (roCompat & roCompatFeature.metadataChecksum) !== 0;
   const checksum = crc32cUpdate(0xffffffff, bytes, 0, 0x3fc);
@@ -70,19 +84,43 @@ export async function readSuperblock(disk: Disk): Promise<Superblock> {
   check(u32(0x18) <= maxLogBlockSize, "a block size up to 64 KiB", u32(0x18));
   const blockBytes = 1024 << u32(0x18);
   const blocks = u32(0x04) + (isWide ? u32(0x150) * 2 ** 32 : 0);
-  check(blocks * blockBytes <= disk.sizeBytes, `at most ${Math.floor(disk.sizeBytes / blockBytes)} blocks`, blocks);
+  check(
+    blocks * blockBytes <= disk.sizeBytes,
+    `at most ${Math.floor(disk.sizeBytes / blockBytes)} blocks`,
+    blocks,
+  );
   const firstDataBlock = u32(0x14);
-  check(firstDataBlock === (blockBytes === 1024 ? 1 : 0) && blocks > firstDataBlock, "a first data block", firstDataBlock);
+  check(
+    firstDataBlock === (blockBytes === 1024 ? 1 : 0) && blocks > firstDataBlock,
+    "a first data block",
+    firstDataBlock,
+  );
   const blocksPerGroup = u32(0x20);
-  check(blocksPerGroup > 0 && blocksPerGroup <= blockBytes * 8, "a group of at most a bitmap's blocks", blocksPerGroup);
+  check(
+    blocksPerGroup > 0 && blocksPerGroup <= blockBytes * 8,
+    "a group of at most a bitmap's blocks",
+    blocksPerGroup,
+  );
   const inodesPerGroup = u32(0x28);
-  check(inodesPerGroup > 0 && inodesPerGroup <= blockBytes * 8, "a group of at most a bitmap's inodes", inodesPerGroup);
+  check(
+    inodesPerGroup > 0 && inodesPerGroup <= blockBytes * 8,
+    "a group of at most a bitmap's inodes",
+    inodesPerGroup,
+  );
   const groups = Math.ceil((blocks - firstDataBlock) / blocksPerGroup);
   check(u32(0x00) === groups * inodesPerGroup, `${groups * inodesPerGroup} inodes`, u32(0x00));
   const inodeBytes = u16(0x58);
-  check(isPowerIn(inodeBytes, smallInodeBytes, blockBytes), "an inode size from 128 bytes to a block", inodeBytes);
+  check(
+    isPowerIn(inodeBytes, smallInodeBytes, blockBytes),
+    "an inode size from 128 bytes to a block",
+    inodeBytes,
+  );
   const descriptorBytes = isWide ? u16(0xfe) : smallDescriptorBytes;
-  check(isPowerIn(descriptorBytes, smallDescriptorBytes, blockBytes), "descriptors of 32 bytes or more", descriptorBytes);
+  check(
+    isPowerIn(descriptorBytes, smallDescriptorBytes, blockBytes),
+    "descriptors of 32 bytes or more",
+    descriptorBytes,
+  );
 
   const uuid = bytes.subarray(0x68, 0x78);
   const seed = (incompat & incompatFeature.checksumSeed) === 0 ? fileSystemSeed(uuid) : u32(0x270);

@@ -42,7 +42,8 @@ async function readXattrBlock(disk: Disk, superblock: Superblock, inode: RawInod
   if (place >= blocks) throw bad(disk, inode, `a block below ${blocks}`, String(place));
   const block = await disk.read(place * blockBytes, blockBytes, `the attributes of inode ${inode.number}`);
   const view = new DataView(block.buffer);
-  if (view.getUint32(0, true) !== xattrMagic) throw bad(disk, inode, "a block that begins with their magic", "another");
+  if (view.getUint32(0, true) !== xattrMagic)
+    throw bad(disk, inode, "a block that begins with their magic", "another");
   if (checksumSeed !== undefined) {
     const checksum = view.getUint32(checksumOffset, true);
     view.setUint32(checksumOffset, 0, true);
@@ -68,17 +69,33 @@ function parseEntries(
     const valueBytes = view.getUint32(at + 8, true);
     const suffixEnd = at + entryHeaderBytes + suffixBytes;
     if (view.getUint32(at + 4, true) !== 0)
-      throw unsupported(disk, `An attribute of inode ${inode.number} cannot be read`, "a value in an inode of its own");
+      throw unsupported(
+        disk,
+        `An attribute of inode ${inode.number} cannot be read`,
+        "a value in an inode of its own",
+      );
     if (suffixEnd > bytes.length || valueAt + valueBytes > bytes.length)
-      throw bad(disk, inode, `an attribute within ${bytes.length} bytes`, `${valueBytes} bytes at ${valueAt}`);
+      throw bad(
+        disk,
+        inode,
+        `an attribute within ${bytes.length} bytes`,
+        `${valueBytes} bytes at ${valueAt}`,
+      );
     const suffix = decodeSuffix(disk, inode, bytes.subarray(at + entryHeaderBytes, suffixEnd));
     const prefix = xattrPrefixes.get(view.getUint8(at + 1));
     if (prefix === undefined)
-      throw unsupported(disk, `An attribute of inode ${inode.number} cannot be read`, `prefix ${view.getUint8(at + 1)}`);
+      throw unsupported(
+        disk,
+        `An attribute of inode ${inode.number} cannot be read`,
+        `prefix ${view.getUint8(at + 1)}`,
+      );
     const name = prefix + suffix;
     if (into.has(name)) throw bad(disk, inode, "each attribute once", name);
     const value = bytes.slice(valueAt, valueAt + valueBytes);
-    into.set(name, prefix.endsWith(".") ? value : decodeAcl(value, `${disk.where}, inode ${inode.number}, ${name}`));
+    into.set(
+      name,
+      prefix.endsWith(".") ? value : decodeAcl(value, `${disk.where}, inode ${inode.number}, ${name}`),
+    );
     at = (suffixEnd + 3) & ~3;
   }
 }
@@ -87,10 +104,19 @@ function decodeSuffix(disk: Disk, inode: RawInode, bytes: Uint8Array): string {
   try {
     return decoder.decode(bytes);
   } catch {
-    throw unsupported(disk, `The name of an attribute of inode ${inode.number} is not UTF-8`, Buffer.from(bytes).toString("hex"));
+    throw unsupported(
+      disk,
+      `The name of an attribute of inode ${inode.number} is not UTF-8`,
+      Buffer.from(bytes).toString("hex"),
+    );
   }
 }
 
 function bad(disk: Disk, inode: RawInode, expected: string, found: string): KelpieError {
-  return malformed(disk, `The extended attributes of inode ${inode.number} are not well-formed`, expected, found);
+  return malformed(
+    disk,
+    `The extended attributes of inode ${inode.number} are not well-formed`,
+    expected,
+    found,
+  );
 }
