@@ -113,9 +113,13 @@ export class DataCache {
       fileSource(this.#platform.files, this.#path, offset, sizeBytes);
     // The stream outlives the archive's end: what follows belongs to the digest too.
     const unclosed = { [Symbol.asyncIterator]: () => ({ next: () => stream.next() }) };
-    const entries = await readDataTar(unclosed, contentAt, this.#where);
-    for await (const _ of stream);
-    return entries;
+    try {
+      const entries = await readDataTar(unclosed, contentAt, this.#where);
+      for await (const _ of stream);
+      return entries;
+    } finally {
+      await stream.return();
+    }
   }
 }
 

@@ -68,31 +68,34 @@ export async function readPackage(
   };
   const maxOutputBytes = dataSlackBytes + maxDataRatio * expected.sizeBytes;
   const members = gzipMembers(source, { maxOutputBytes, onCompressed, where });
-  const first = await nextMember(members, "a signature", where);
-  check = new SignatureCheck(await readSignatures(first.content, where), keys);
-  const control = await readControl(await nextMember(members, "a control part", where), expected, where);
-  // Only when the next member is asked for is the last one whole.
-  const third = await members.next();
-  const keyName = check.finish(where);
-  const checksum = `Q1${controlHash.digest("base64")}`;
-  if (checksum !== expected.checksum) throw mismatch("control part", expected.checksum, checksum, where);
-  checkIdentity(control.info.record, expected, where);
-  if (third.done === true) {
-    if (control.info.dataHash !== undefined) throw mismatch("data", control.info.dataHash, "no data", where);
-    return { ...control, entries: [], keyName };
-  }
-  const data = new DataCache(platform, options.dataDirectory, control.info.dataHash, where, signal);
-  const kept = await data.read();
-  if (kept !== undefined) {
+  try {
+    const first = await nextMember(members, "a signature", where);
+    check = new SignatureCheck(await readSignatures(first.content, where), keys);
+    const control = await readControl(await nextMember(members, "a control part", where), expected, where);
+    // Only when the next member is asked for is the last one whole.
+    const third = await members.next();
+    const keyName = check.finish(where);
+    const checksum = `Q1${controlHash.digest("base64")}`;
+    if (checksum !== expected.checksum) throw mismatch("control part", expected.checksum, checksum, where);
+    checkIdentity(control.info.record, expected, where);
+    if (third.done === true) {
+      if (control.info.dataHash !== undefined)
+        throw mismatch("data", control.info.dataHash, "no data", where);
+      return { ...control, entries: [], keyName };
+    }
+    const data = new DataCache(platform, options.dataDirectory, control.info.dataHash, where, signal);
+    const kept = await data.read();
+    if (kept !== undefined) return { ...control, entries: kept, keyName };
+    async function* content(): AsyncGenerator<Uint8Array> {
+      yield* third.value?.content ?? [];
+      for await (const member of members) yield* member.content;
+    }
+    const entries = await data.write(content(), () => dataHash.digest("hex"));
+    return { ...control, entries, keyName };
+  } finally {
+    // However this ends, the archive is closed.
     await members.return();
-    return { ...control, entries: kept, keyName };
   }
-  async function* content(): AsyncGenerator<Uint8Array> {
-    yield* third.value?.content ?? [];
-    for await (const member of members) yield* member.content;
-  }
-  const entries = await data.write(content(), () => dataHash.digest("hex"));
-  return { ...control, entries, keyName };
 }
 
 async function nextMember(
