@@ -3,6 +3,16 @@
 export { buildImage, type BuildOptions, type BuiltImage, planImage } from "./build/build-image.ts";
 export { type BuildPhase, buildPhases, type BuildProgress } from "./build/progress.ts";
 export { type BuildServices, realServices } from "./build/services.ts";
+export { type PulledImage, pullImage, type PullOptions } from "./distribution/artifact/pull-image.ts";
+export { type PushedImages, pushImages, type PushOptions } from "./distribution/artifact/push-image.ts";
+export {
+  formatReference,
+  parseReference,
+  parseRepository,
+  type RegistryReference,
+  type RepositoryName,
+} from "./distribution/oci/reference.ts";
+export type { TransferProgress } from "./distribution/progress.ts";
 export { type Effect, effectSchema } from "./effects/effect.ts";
 export { type GuestBinaries, guestBinaries, type GuestBinariesOptions } from "./guest/guest-binaries.ts";
 export { type InitrdParts, initrdTree, writeInitrd } from "./initrd/initrd.ts";

@@ -1,0 +1,117 @@
+// Where the parts of an image come from: what an interrupted pull has kept, another version in the store, the registry.
+
+import { join } from "node:path";
+import { type Files, KelpieError, type Platform } from "@kelpie/platform";
+import type { ImageMetadata } from "../../metadata/image-metadata.ts";
+import { imageFile, type ImageStore, type StoredImage } from "../../store/image-store.ts";
+import { compareImageVersions } from "../../version/image-version.ts";
+import { checkDigest, digestOf } from "../oci/digest.ts";
+import type { RegistryClient } from "../oci/registry-client.ts";
+import type { TransferMeter } from "../progress.ts";
+import { decompressPart } from "./compression.ts";
+import { cutFile } from "./cut.ts";
+import type { ImagePart } from "./image-manifest.ts";
+
+/** A part as it lies in an image that is here already. */
+interface LocalPart {
+  readonly path: string;
+  readonly offset: number;
+}
+
+/** Parts by the digest of their content. */
+export type LocalParts = ReadonlyMap<string, LocalPart>;
+
+/** The parts of the image in the store that is most likely to share some: the newest of the same name. */
+export async function localParts(
+  { files }: Platform,
+  store: ImageStore,
+  { name, architecture }: Pick<ImageMetadata, "name" | "architecture">,
+  signal: AbortSignal | undefined,
+): Promise<LocalParts> {
+  const parts = new Map<string, LocalPart>();
+  const image = newest((await store.list()).images, name, architecture);
+  if (image === undefined) return parts;
+  const path = imageFile(image, "rootfs.ext4");
+  for await (const { sha256, offset } of cutFile(files, path, "rootfs.ext4", signal))
+    parts.set(sha256, { path, offset });
+  return parts;
+}
+
+function newest(images: readonly StoredImage[], name: string, architecture: string): StoredImage | undefined {
+  return images
+    .filter((image) => image.name === name && image.architecture === architecture)
+    .toSorted((a, b) => compareImageVersions(b.version, a.version))[0];
+}
+
+/** Gives the verified content of parts. */
+export class PartSource {
+  readonly #platform: Platform;
+  readonly #client: RegistryClient;
+  readonly #local: LocalParts;
+  readonly #cache: string;
+  readonly #meter: TransferMeter;
+
+  /** `cache` is an existing directory in which the blobs of an interrupted pull are kept. */
+  constructor(
+    platform: Platform,
+    client: RegistryClient,
+    local: LocalParts,
+    cache: string,
+    meter: TransferMeter,
+  ) {
+    this.#platform = platform;
+    this.#client = client;
+    this.#local = local;
+    this.#cache = cache;
+    this.#meter = meter;
+  }
+
+  /** @throws KelpieError `digest-mismatch`, `malformed`, and what a transfer can fail with. */
+  async content(part: ImagePart, signal: AbortSignal): Promise<Uint8Array> {
+    const local = this.#local.get(part.sha256);
+    if (local !== undefined) {
+      const bytes = await readLocal(this.#platform.files, local, part);
+      if (bytes !== undefined) return bytes;
+    }
+    const where = `${part.file}, byte ${part.offset}`;
+    const content = await decompressPart(await this.#blob(part, signal), part.sizeBytes, where);
+    checkDigest(content, `sha256:${part.sha256}`, where);
+    return content;
+  }
+
+  async #blob({ blob }: ImagePart, signal: AbortSignal): Promise<Uint8Array> {
+    const path = join(this.#cache, blob.digest.slice("sha256:".length));
+    const kept = await readKept(this.#platform.files, path, blob.size);
+    if (kept !== undefined && digestOf(kept) === blob.digest) return kept;
+    const bytes = await this.#client.fetchBlob(blob, { signal, onBytes: this.#meter.network });
+    await keep(this.#platform.files, path, bytes);
+    return bytes;
+  }
+}
+
+/** The other image may have been damaged, or removed, since it was looked at. */
+async function readLocal(files: Files, local: LocalPart, part: ImagePart): Promise<Uint8Array | undefined> {
+  const bytes = new Uint8Array(part.sizeBytes);
+  try {
+    await files.readInto(local.path, bytes, local.offset);
+  } catch (error) {
+    if (KelpieError.is(error)) return undefined;
+    throw error;
+  }
+  return digestOf(bytes) === `sha256:${part.sha256}` ? bytes : undefined;
+}
+
+async function readKept(files: Files, path: string, sizeBytes: number): Promise<Uint8Array | undefined> {
+  const status = await files.stat(path);
+  return status?.sizeBytes === sizeBytes ? await files.readFile(path, sizeBytes) : undefined;
+}
+
+/** Keeping a blob is a convenience: what the disk refuses here, or a crash cuts short, is only fetched again. */
+async function keep(files: Files, path: string, bytes: Uint8Array): Promise<void> {
+  try {
+    await using handle = await files.open(path, "replace", 0o600);
+    await handle.write(bytes, 0);
+  } catch (error) {
+    if (!KelpieError.is(error)) throw error;
+  }
+}
