@@ -13,6 +13,8 @@ export interface AcceleratorChoice {
   readonly accelerator: Accelerator;
   /** One line; undefined where hardware virtualisation is used. */
   readonly fallback: string | undefined;
+  /** Whether this was found out just now, so that a person has not been told yet. */
+  readonly isNews: boolean;
 }
 
 /**
@@ -27,7 +29,7 @@ export async function chooseAccelerator(
 ): Promise<AcceleratorChoice> {
   const hardware = hardwareAccelerator(platform.host, architecture);
   if (hardware === undefined) {
-    return emulation(`a guest for ${architecture} has another kind of processor than this host`);
+    return emulation(`a guest for ${architecture} has another kind of processor than this host`, false);
   }
   const directory = join(home, "cache");
   const path = join(directory, `accelerator-${architecture}.json`);
@@ -38,12 +40,16 @@ export async function chooseAccelerator(
     await platform.files.makeDirectory(directory);
     await writeFileAtomic(platform, path, `${JSON.stringify({ key, ...result })}\n`);
   }
-  return result.works ? { accelerator: hardware, fallback: undefined } : emulation(result.reason);
+  const isNews = known === undefined;
+  return result.works
+    ? { accelerator: hardware, fallback: undefined, isNews }
+    : emulation(result.reason, isNews);
 }
 
-function emulation(reason: string): AcceleratorChoice {
+function emulation(reason: string, isNews: boolean): AcceleratorChoice {
   return {
     accelerator: "tcg",
+    isNews,
     fallback: `No hardware virtualisation (${reason}): the guest is emulated, which is slower.`,
   };
 }

@@ -92,14 +92,19 @@ for (const [what, script, reason] of verdicts) {
   });
 }
 
-test("a verdict is kept for this QEMU, and another QEMU is tried anew", async () => {
+test("a verdict is news once and kept for this QEMU, and another QEMU is tried anew", async () => {
   await using home = await files.temporaryDirectory("kelpie-probe-test-");
   const mark = join(home.path, "mark");
   const qemu = await scripted(home.path, `echo run >> ${mark}; echo kelpie`);
   const choose = (buildId: string): ReturnType<typeof chooseAccelerator> =>
     chooseAccelerator(linux, home.path, "amd64", { ...qemu, buildId }, never);
-  for (const buildId of ["one", "one", "two", "two"]) {
-    assert.deepEqual(await choose(buildId), { accelerator: "kvm", fallback: undefined });
+  for (const [buildId, isNews] of [
+    ["one", true],
+    ["one", false],
+    ["two", true],
+    ["two", false],
+  ] as const) {
+    assert.deepEqual(await choose(buildId), { accelerator: "kvm", fallback: undefined, isNews });
   }
   assert.equal(readFileSync(mark, "utf8"), "run\nrun\n");
 });

@@ -19,7 +19,7 @@ const socketPathLimitBytes = 103;
 export class QemuVmm implements Vmm {
   readonly description: string;
   readonly accelerator: Accelerator;
-  /** One line for the person when the guest is emulated although this host might have done better. */
+  /** One line for the person, once, when the guest is emulated although this host might have done better. */
   readonly notice: string | undefined;
   readonly #platform: Platform;
   readonly #installation: QemuInstallation;
@@ -28,7 +28,7 @@ export class QemuVmm implements Vmm {
     this.#platform = platform;
     this.#installation = installation;
     this.accelerator = choice.accelerator;
-    this.notice = choice.fallback;
+    this.notice = choice.isNews ? choice.fallback : undefined;
     this.description = `${installation.program} (${choice.accelerator})`;
   }
 
@@ -100,7 +100,7 @@ export async function openQemu(platform: Platform, options: OpenQemuOptions): Pr
   const choice =
     accelerator === undefined
       ? await chooseAccelerator(platform, home, architecture, installation, signal)
-      : { accelerator, fallback: undefined };
+      : { accelerator, fallback: undefined, isNews: false };
   return new QemuVmm(platform, installation, choice);
 }
 
