@@ -1,7 +1,7 @@
-// The image that VM tests boot: the newest one of KELPIE_HOME's store for an architecture.
+// The image that VM tests boot: the one of KELPIE_HOME's store for an architecture that was built last.
 
 import { join } from "node:path";
-import { findImage, imageFile, ImageStore } from "@kelpie/images";
+import { imageFile, ImageStore } from "@kelpie/images";
 import { type Architecture, describeError, realPlatform } from "@kelpie/platform";
 import { findQemu } from "../vmm/qemu/find-qemu.ts";
 import type { BootImage } from "../vmm/vmm.ts";
@@ -16,7 +16,11 @@ export async function findTestImage(architecture: Architecture): Promise<TestIma
     const { environment, homeDirectory } = realPlatform.host;
     const home = environment["KELPIE_HOME"] ?? join(homeDirectory, ".kelpie");
     const { images } = await new ImageStore(realPlatform, home).list();
-    const stored = findImage(images, "latest", architecture);
+    const stored = images
+      .filter((candidate) => candidate.architecture === architecture)
+      .toSorted((a, b) => a.buildDate.localeCompare(b.buildDate))
+      .at(-1);
+    if (stored === undefined) return { skip: `there is no image for ${architecture} in ${home}` };
     return {
       image: {
         architecture,
@@ -26,6 +30,6 @@ export async function findTestImage(architecture: Architecture): Promise<TestIma
       },
     };
   } catch (error) {
-    return { skip: `no ${architecture} guest can be booted here: ${describeError(error)}` };
+    return { skip: describeError(error) };
   }
 }
