@@ -2,11 +2,19 @@
 
 import { type Architecture, architectures, KelpieError } from "@kelpie/platform";
 import {
+  type BuildOptions,
   type BuildProgress,
   type BuiltImage,
   buildImage,
+  type ImageSpec,
   loadSpec,
+  type LockedImage,
+  lockedFor,
+  lockPath,
+  maxLockBytes,
+  parseLock,
   parseReleaseVersion,
+  type SourceIdentity,
   sourceIdentity,
 } from "@kelpie/images";
 import type { CommandContext } from "./command.ts";
@@ -23,7 +31,16 @@ export interface BuildRequest {
   /** A local copy of the spec's base tarball. */
   readonly baseTarball?: string | undefined;
   readonly offline?: boolean | undefined;
+  /** Which lock is taken; the one beside the spec, where there is one, when absent. */
+  readonly lock?: LockChoice | undefined;
+  /** The checkout's own when absent. */
+  readonly source?: SourceIdentity | undefined;
 }
+
+export type LockChoice =
+  | { readonly kind: "none" }
+  /** It must be there. */
+  | { readonly kind: "file"; readonly path: string };
 
 /** Builds one image and shows its phases. */
 export async function build(
@@ -31,21 +48,43 @@ export async function build(
   phases: Phases,
   request: BuildRequest,
 ): Promise<BuiltImage> {
+  return buildImage(await buildOptions(context, phases, request));
+}
+
+/** A request with all that it names read: spec, lock and the checkout's commit. */
+export async function buildOptions(
+  context: CommandContext,
+  phases: Phases,
+  request: BuildRequest,
+): Promise<BuildOptions> {
   const { platform, home, installation, signal } = context;
-  const { architecture, version, baseTarball, offline = false } = request;
+  const { architecture, version, baseTarball, offline = false, source } = request;
   const overrides = baseTarball === undefined ? {} : { baseTarball };
   const spec = await loadSpec(platform, request.spec, architecture, overrides);
-  return buildImage({
+  return {
     platform,
     home,
     spec,
     release: parseReleaseVersion(version ?? spec.version),
-    source: await sourceIdentity(platform, installation.root),
+    source: source ?? (await sourceIdentity(platform, installation.root)),
     guestDirectory: installation.guest,
+    lock: await readLock(context, request, spec),
     offline,
     onProgress: (progress) => show(phases, progress),
     signal,
-  });
+  };
+}
+
+async function readLock(
+  { platform: { files } }: CommandContext,
+  request: BuildRequest,
+  spec: ImageSpec,
+): Promise<LockedImage | undefined> {
+  if (request.lock?.kind === "none") return undefined;
+  const path = request.lock?.path ?? lockPath(request.spec);
+  if (request.lock === undefined && (await files.stat(path)) === undefined) return undefined;
+  const text = new TextDecoder().decode(await files.readFile(path, maxLockBytes));
+  return lockedFor(parseLock(text, path), spec, path);
 }
 
 function show(phases: Phases, progress: BuildProgress): void {

@@ -1,19 +1,17 @@
 // kelpie images build
 
 import { join } from "node:path";
-import { formatImageVersion, parseReleaseVersion } from "@kelpie/images";
+import { formatImageVersion, parseReleaseVersion, parseRepository } from "@kelpie/images";
 import { architectures, KelpieError } from "@kelpie/platform";
 import { architectureOf, build } from "../build.ts";
 import { command } from "../command.ts";
+import { lockChoice, lockOptions, sourceOptions } from "../lock-options.ts";
 import { Phases } from "../output/phases.ts";
+import { defaultRepository, push } from "../transfer.ts";
 
 export const imagesBuild = command({
   options: {
-    spec: {
-      type: "string",
-      value: "FILE",
-      help: "The image's spec [default: kelpie-base.yaml, Alpine 3.19]",
-    },
+    spec: sourceOptions.spec,
     arch: { type: "string", value: "ARCH", help: "amd64, arm64 or all [default: this machine's]" },
     version: {
       type: "string",
@@ -25,7 +23,8 @@ export const imagesBuild = command({
       value: "FILE",
       help: "A local copy of the spec's base tarball; its digest must match",
     },
-    offline: { type: "boolean", help: "Download nothing: take everything from the cache" },
+    ...lockOptions,
+    offline: sourceOptions.offline,
     push: { type: "boolean", help: "Push the image to --registry" },
     registry: { type: "string", value: "REGISTRY", help: "Where to push to" },
     json: { type: "boolean", help: "Print JSON" },
@@ -34,15 +33,12 @@ export const imagesBuild = command({
     "The last line on standard output is the image's full version. Its date and commit are the checkout's, or those of\nSOURCE_DATE_EPOCH, so that building again gives the same bytes.",
   async run(context, { options }) {
     const { platform, terminal, installation } = context;
-    if (options.push === true) {
-      throw new KelpieError("unsupported", "Pushing to a registry is not built yet", {
-        help: "Build without --push: the image lands in the local store.",
-      });
-    }
+    const registry = destination(options.push, options.registry);
     if (options.version !== undefined) parseReleaseVersion(options.version);
     const chosen = options.arch === "all" ? architectures : [architectureOf(context, options.arch)];
     const phases = new Phases(terminal, platform.clock);
     const built = [];
+    const images = [];
     for (const architecture of chosen) {
       if (chosen.length > 1) phases.say(architecture);
       const { image } = await build(context, phases, {
@@ -51,11 +47,28 @@ export const imagesBuild = command({
         version: options.version,
         baseTarball: options["base-tarball"],
         offline: options.offline,
+        lock: lockChoice(options),
       });
+      images.push(image);
       built.push({ version: formatImageVersion(image.version), architecture, directory: image.directory });
     }
-    if (options.json === true) terminal.stdout.write(`${JSON.stringify({ images: built }, undefined, 2)}\n`);
+    const pushed = registry === undefined ? undefined : await push(context, { images, registry });
+    if (options.json === true)
+      terminal.stdout.write(`${JSON.stringify({ images: built, pushed }, undefined, 2)}\n`);
     else terminal.stdout.write(`${built.at(-1)?.version ?? ""}\n`);
     return 0;
   },
 });
+
+/** Where the images are pushed to, or undefined where they stay. */
+function destination(isPush: boolean | undefined, registry: string | undefined): string | undefined {
+  if (isPush !== true) return undefined;
+  if (registry === undefined) {
+    throw new KelpieError("usage", "--push needs --registry", {
+      help: "For example: --push --registry ghcr.io/your-org/kelpie-base",
+    });
+  }
+  // A name that is none is said before anything takes time.
+  parseRepository(registry, defaultRepository);
+  return registry;
+}

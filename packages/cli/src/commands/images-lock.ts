@@ -1,0 +1,55 @@
+// kelpie images lock
+
+import { join } from "node:path";
+import {
+  type ImageLock,
+  lockPath,
+  lockPlan,
+  lockText,
+  maxLockBytes,
+  parseLock,
+  planImage,
+} from "@kelpie/images";
+import { architectures, type Files, writeFileAtomic } from "@kelpie/platform";
+import { architectureOf, buildOptions } from "../build.ts";
+import { command } from "../command.ts";
+import { sourceOptions } from "../lock-options.ts";
+import { Phases } from "../output/phases.ts";
+
+export const imagesLock = command({
+  options: {
+    spec: sourceOptions.spec,
+    arch: { type: "string", value: "ARCH", help: "amd64, arm64 or all [default: this machine's]" },
+    output: { type: "string", value: "FILE", help: "Where to write it [default: SPEC.lock.yaml]" },
+    offline: sourceOptions.offline,
+    json: { type: "boolean", help: "Print JSON" },
+  },
+  details:
+    "What the lock has of other architectures stays as it is. `kelpie images build` takes the lock that stands beside its spec\nby itself, and `--unlocked` builds without.",
+  async run(context, { options }) {
+    const { platform, terminal, installation } = context;
+    const spec = options.spec ?? join(installation.images, "kelpie-base.yaml");
+    const path = options.output ?? lockPath(spec);
+    const chosen = options.arch === "all" ? architectures : [architectureOf(context, options.arch)];
+    const phases = new Phases(terminal, platform.clock);
+    let lock = await existing(platform.files, path);
+    for (const architecture of chosen) {
+      if (chosen.length > 1) phases.say(architecture);
+      const request = { spec, architecture, offline: options.offline, lock: { kind: "none" } } as const;
+      const build = await buildOptions(context, phases, request);
+      lock = { ...lock, [architecture]: lockPlan(build.spec, await planImage(build)) };
+    }
+    await writeFileAtomic(platform, path, lockText(lock));
+    terminal.stdout.write(
+      options.json === true
+        ? `${JSON.stringify({ lock: path, architectures: Object.keys(lock) }, undefined, 2)}\n`
+        : `${path}\n`,
+    );
+    return 0;
+  },
+});
+
+async function existing(files: Pick<Files, "stat" | "readFile">, path: string): Promise<ImageLock> {
+  if ((await files.stat(path)) === undefined) return {};
+  return parseLock(new TextDecoder().decode(await files.readFile(path, maxLockBytes)), path);
+}

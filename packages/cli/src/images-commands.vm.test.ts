@@ -1,0 +1,70 @@
+// What people do with images beside running them: plan, lock, build by the lock. From real packages, through the command.
+
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { homedir, tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+
+const root = join(import.meta.dirname, "../../..");
+const userHome = process.env["KELPIE_HOME"] ?? join(homedir(), ".kelpie");
+/** A directory of this test's own; downloads and compiled programs are the user's: they are keyed by content. */
+const work = join(tmpdir(), `kelpie-images-${process.pid}`);
+const home = join(work, "home");
+const spec = join(work, "kelpie-debian.yaml");
+const lock = join(work, "kelpie-debian.lock.yaml");
+
+before(() => {
+  mkdirSync(join(userHome, "cache"), { recursive: true });
+  mkdirSync(home, { recursive: true });
+  symlinkSync(join(userHome, "cache"), join(home, "cache"));
+  cpSync(join(root, "images"), work, { recursive: true });
+});
+
+after(() => rmSync(work, { recursive: true, force: true }));
+
+function kelpie(args: readonly string[]): { code: number | null; stdout: string; stderr: string } {
+  const { status, stdout, stderr } = spawnSync(join(root, "kelpie"), args, {
+    env: { ...process.env, KELPIE_HOME: home },
+    encoding: "utf8",
+    timeout: 900_000,
+    maxBuffer: 64 << 20,
+  });
+  return { code: status, stdout, stderr };
+}
+
+function succeeds(args: readonly string[]): string {
+  const { code, stdout, stderr } = kelpie(args);
+  assert.equal(code, 0, stderr);
+  return stdout;
+}
+
+test("a plan names every package, the kernel and its own digest, for people and as JSON", () => {
+  const text = succeeds(["images", "plan", "--spec", spec, "--arch", "amd64"]);
+  assert.match(text, /^kernel +linux-image-\S+-cloud-amd64 /m);
+  assert.match(text, /^plan +sha256:[0-9a-f]{64}$/m);
+  assert.match(text, /^libc6 +\S+ +\d/m);
+  const plan: unknown = JSON.parse(succeeds(["images", "plan", "--spec", spec, "--arch", "amd64", "--json"]));
+  assert.ok(typeof plan === "object" && plan !== null && "packages" in plan && Array.isArray(plan.packages));
+  for (const each of plan.packages as { name: string; version: string }[])
+    assert.ok(text.includes(each.version), each.name);
+});
+
+test("a build takes the lock beside its spec by itself, and refuses one that is not for it", () => {
+  assert.equal(succeeds(["images", "lock", "--spec", spec, "--arch", "amd64"]), `${lock}\n`);
+  const text = readFileSync(lock, "utf8");
+  succeeds(["images", "lock", "--spec", spec, "--arch", "amd64"]);
+  assert.equal(readFileSync(lock, "utf8"), text);
+  // A version that no mirror has shows where the plan comes from.
+  writeFileSync(lock, text.replace(/(name: bash\n.*\n(?:.*\n)*? *version: )\S+/, "$19.9-kelpie"));
+  const plan = ["images", "plan", "--spec", spec, "--arch", "amd64"];
+  assert.match(succeeds(plan), /^bash +9\.9-kelpie /m);
+  assert.doesNotMatch(succeeds([...plan, "--unlocked"]), /9\.9-kelpie/);
+  writeFileSync(lock, text);
+  assert.equal(existsSync(join(home, "images")), false);
+  const other = join(root, "images/python.yaml");
+  const { code, stderr } = kelpie(["images", "plan", "--spec", other, "--arch", "amd64", "--locked", lock]);
+  assert.equal(code, 1);
+  assert.match(stderr, /kelpie images lock/);
+});

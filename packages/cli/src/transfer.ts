@@ -1,0 +1,63 @@
+// Pushing and pulling as the commands do it: names parsed, progress shown.
+
+import {
+  formatReference,
+  formatImageVersion,
+  parseRepository,
+  type PulledImage,
+  pullImage,
+  type PushedImages,
+  pushImages,
+  type RegistryReference,
+  type StoredImage,
+} from "@kelpie/images";
+import type { Architecture } from "@kelpie/platform";
+import type { CommandContext } from "./command.ts";
+import { Phases } from "./output/phases.ts";
+import { formatSize } from "./output/size.ts";
+import { showTransfer } from "./output/transfer.ts";
+
+/** The repository below a bare host, for an image that says no name. */
+export const defaultRepository = "kelpie-base";
+
+export interface PushRequest {
+  /** Of one version, each for another architecture. */
+  readonly images: readonly StoredImage[];
+  /** As a person writes it: a repository, or a host. */
+  readonly registry: string;
+  readonly tags?: readonly string[];
+  readonly mountFrom?: string | undefined;
+}
+
+/** Pushes images and shows the progress. */
+export async function push(context: CommandContext, request: PushRequest): Promise<PushedImages> {
+  const { platform, terminal, signal } = context;
+  const { images, registry, tags = [], mountFrom } = request;
+  const repository = parseRepository(registry, images[0]?.name ?? defaultRepository);
+  const phases = new Phases(terminal, platform.clock);
+  const onProgress = showTransfer(phases, platform.clock, terminal.isTerminal.stderr, "push");
+  return phases.run(
+    "push",
+    () => pushImages({ platform, images, repository, tags, mountFrom, onProgress, signal }),
+    ({ reference, networkBytes }) => `${reference}, ${formatSize(networkBytes)} sent`,
+  );
+}
+
+/** Pulls an image and shows the progress. */
+export async function pull(
+  context: CommandContext,
+  reference: RegistryReference,
+  architecture: Architecture,
+): Promise<PulledImage> {
+  const { platform, terminal, home, signal } = context;
+  const phases = new Phases(terminal, platform.clock);
+  const onProgress = showTransfer(phases, platform.clock, terminal.isTerminal.stderr, "pull");
+  return phases.run(
+    "pull",
+    () => pullImage({ platform, home, reference, architecture, onProgress, signal }),
+    ({ image, wasThere, networkBytes }) =>
+      wasThere
+        ? `${formatImageVersion(image.version)} was there`
+        : `${formatReference(reference)}, ${formatSize(networkBytes)} of ${formatSize(image.sizeBytes)} fetched`,
+  );
+}
