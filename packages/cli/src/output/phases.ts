@@ -18,6 +18,24 @@ export class Phases {
     this.#lastLineMs = clock.monotonicMs();
   }
 
+  /** Runs `work` as the phase `name` and prints its time and what it says of its outcome. */
+  async run<T>(
+    name: string,
+    work: (note: (text: string) => void) => Promise<T>,
+    outcome: (result: T) => string,
+  ): Promise<T> {
+    const start = this.#clock.monotonicMs();
+    this.now(name, "");
+    try {
+      const result = await work((text) => this.now(name, text));
+      this.done(name, this.#clock.monotonicMs() - start, outcome(result));
+      return result;
+    } catch (error) {
+      this.#erase();
+      throw error;
+    }
+  }
+
   /** Shows what is going on: at once where that can be taken back, else now and then. */
   now(name: string, text: string): void {
     if (!this.#terminal.isTerminal.stderr) {

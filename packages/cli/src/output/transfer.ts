@@ -1,30 +1,30 @@
-// Progress of a transfer for people: how much, how fast, how long still; on a pipe a plain line now and then.
+// Progress of a transfer for people: how much, how fast, how long still.
 
-import type { Clock } from "@kelpie/platform";
 import type { TransferProgress } from "@kelpie/images";
+import type { Clock } from "@kelpie/platform";
 import type { Phases } from "./phases.ts";
 import { formatSize } from "./size.ts";
 
-const terminalIntervalMs = 100;
-const plainIntervalMs = 5_000;
+const intervalMs = 100;
 
-/** Shows the progress of the transfer `name`, no more often than it can be read. */
-export function showTransfer(
+/** Runs the transfer `name` as a phase, and shows its progress no more often than it can be read. */
+export async function transferPhase<T>(
   phases: Phases,
   clock: Clock,
-  isTerminal: boolean,
   name: string,
-): (progress: TransferProgress) => void {
+  work: (onProgress: (progress: TransferProgress) => void) => Promise<T>,
+  outcome: (result: T) => string,
+): Promise<T> {
   const start = clock.monotonicMs();
   let last = start;
-  return (progress) => {
+  const result = await work((progress) => {
     const now = clock.monotonicMs();
-    if (now - last < (isTerminal ? terminalIntervalMs : plainIntervalMs)) return;
+    if (now - last < intervalMs) return;
     last = now;
-    const line = transferLine(progress, now - start);
-    if (isTerminal) phases.now(name, line);
-    else phases.say(`  ${name} ${line}`);
-  };
+    phases.now(name, transferLine(progress, now - start));
+  });
+  phases.done(name, clock.monotonicMs() - start, outcome(result));
+  return result;
 }
 
 /** "42 % of 139 MB, 12.1 MB transferred at 8.30 MB/s, 5 s left". */
