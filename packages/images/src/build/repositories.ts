@@ -2,7 +2,7 @@
 
 import { basename, join } from "node:path";
 import { type Files, KelpieError } from "@kelpie/platform";
-import type { AlpineRepository, DebianRepository } from "@kelpie/repositories";
+import { type AlpineRepository, debianCache, type DebianRepository } from "@kelpie/repositories";
 import { cacheDirectory, type SourceOptions } from "./sources.ts";
 
 const maxKeyBytes = 16 * 1024;
@@ -37,14 +37,25 @@ function indexPolicy({ lock, offline }: SourceOptions): { offline: boolean; maxI
   return lock === undefined ? { offline } : { offline, maxIndexAgeMs: Number.MAX_SAFE_INTEGER };
 }
 
-function openDebian(options: SourceOptions, report: (line: string) => void): Promise<DebianRepository> {
+/** Whether the cache alone will do: a lock says everything that an index would. */
+function needsNoIndex({ lock, offline }: SourceOptions): boolean {
+  return lock !== undefined && offline;
+}
+
+async function openDebian(
+  options: SourceOptions,
+  report: (line: string) => void,
+): Promise<DebianRepository> {
   const { platform, spec, services, signal } = options;
   const { debian } = spec.repositories;
   if (debian === undefined) throw missing("debian", "{release: bookworm}");
-  return services.openDebian({
+  const { architecture } = spec;
+  if (needsNoIndex(options))
+    return debianCache({ platform, cacheDirectory: cacheDirectory(options), architecture });
+  return await services.openDebian({
     platform,
     cacheDirectory: cacheDirectory(options),
-    architecture: spec.architecture,
+    architecture,
     ...debian,
     ...(spec.keys.debian.length === 0 ? {} : { keyrings: spec.keys.debian }),
     ...indexPolicy(options),
@@ -63,7 +74,7 @@ async function openAlpine(options: SourceOptions, note: (text: string) => void):
     return await services.openAlpine({
       platform,
       cacheDirectory: cacheDirectory(options),
-      repositories: alpine,
+      repositories: needsNoIndex(options) ? [] : alpine,
       architecture: spec.architecture,
       keys,
       ...indexPolicy(options),
