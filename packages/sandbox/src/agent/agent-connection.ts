@@ -46,9 +46,9 @@ export class AgentConnection implements SessionManager, AsyncDisposable {
     this.#options = options;
   }
 
-  /** Opens the connection. `guest-lost`, or the signal's reason. */
-  async connect(signal: AbortSignal, helloAgainAfterMs = helloRepeatMs): Promise<void> {
-    await this.#session(signal, helloAgainAfterMs);
+  /** Opens the connection for as long as `signal` allows. `guest-lost`, or the signal's reason. */
+  async connect(signal: AbortSignal, helloAgainAfterMs: number): Promise<void> {
+    await orAborted(this.#session(helloAgainAfterMs, this.#disposal.signal), signal);
   }
 
   async request(
@@ -58,7 +58,8 @@ export class AgentConnection implements SessionManager, AsyncDisposable {
     options: Omit<http2.ClientSessionRequestOptions, "signal">,
   ): Promise<http2.ClientHttp2Stream> {
     using deadline = this.#options.clock.deadline(reconnectWithinMs, "Connecting to the agent");
-    const session = await this.#session(deadline.signal, helloRepeatMs);
+    const stop = AbortSignal.any([deadline.signal, this.#disposal.signal]);
+    const session = await orAborted(this.#session(helloRepeatMs, stop), stop);
     return session.request({ ...headers, ":method": method, ":path": path }, options);
   }
 
@@ -77,19 +78,22 @@ export class AgentConnection implements SessionManager, AsyncDisposable {
     await closed.promise;
   }
 
-  async #session(signal: AbortSignal, helloAgainAfterMs: number): Promise<http2.ClientHttp2Session> {
+  /** The open session, or the one that is being opened, or a new one that is opened until `stop`. */
+  #session(helloAgainAfterMs: number, stop: AbortSignal): Promise<http2.ClientHttp2Session> {
     const state = this.#state;
     switch (state.kind) {
       case "open":
-        return state.session;
+        return Promise.resolve(state.session);
       case "opening":
-        return await orAborted(state.session, signal);
+        return state.session;
       case "disposed":
-        throw new KelpieError("guest-lost", "The connection to the agent was closed");
+        return Promise.reject(new KelpieError("guest-lost", "The connection to the agent was closed"));
       case "closed": {
-        const session = this.#open(AbortSignal.any([signal, this.#disposal.signal]), helloAgainAfterMs);
+        const session = this.#open(stop, helloAgainAfterMs);
+        // Whoever waits for it hears of it; all may have stopped waiting.
+        session.catch(() => undefined);
         this.#state = { kind: "opening", session };
-        return await session;
+        return session;
       }
       default:
         return state satisfies never;

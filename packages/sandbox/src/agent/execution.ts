@@ -118,6 +118,9 @@ export class Execution implements AsyncIterable<ProcessOutput, ProcessEnd> {
       }
     } catch (error) {
       if (!stop.aborted) throw error;
+    } finally {
+      // Not awaited: a source that waits for a person's next line cannot be called off, only told.
+      void Promise.resolve(input.return?.()).catch(() => undefined);
     }
   }
 

@@ -1,7 +1,7 @@
 // The handshake that starts a session with the agent (docs/boot-contract.md, "Agent ports").
 
 import type { Duplex } from "node:stream";
-import { type Clock, describeError, KelpieError, type Random, randomHex } from "@kelpie/platform";
+import { cancelled, type Clock, describeError, KelpieError, type Random, randomHex } from "@kelpie/platform";
 import { orAborted } from "../or-aborted.ts";
 
 const nonceBytes = 16;
@@ -37,7 +37,7 @@ export async function greetAgent(stream: Duplex, options: HandshakeOptions): Pro
     );
     if (await orAborted(answer, signal)) return;
   }
-  await orAborted(new Promise<never>(() => undefined), signal);
+  throw cancelled(signal);
 }
 
 /** Watches a stream for one answer at a time; what precedes it is thrown away, what follows it is put back. */

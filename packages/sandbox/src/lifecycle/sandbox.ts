@@ -6,7 +6,7 @@ import { AgentClient } from "../agent/agent-client.ts";
 import type { Execution } from "../agent/execution.ts";
 import type { ProcessRequest } from "../agent/process.ts";
 import { orAborted } from "../or-aborted.ts";
-import type { StopReason } from "../vmm/vm-state.ts";
+import { describeStop, type StopReason } from "../vmm/vm-state.ts";
 import type { BootImage, VirtualMachine, Vmm } from "../vmm/vmm.ts";
 import { bootFailure } from "./boot-failure.ts";
 import { createRunDirectory, type RunDirectory } from "./run-directory.ts";
@@ -31,7 +31,7 @@ export interface SandboxOptions {
   readonly cpus?: number;
   /** How long the guest may take to answer. Default a minute: an emulated guest on a busy host is slow. */
   readonly bootTimeoutMs?: number;
-  /** Aborting it ends the start, and later the sandbox. */
+  /** Aborting it ends the start. A sandbox that has started ends when it is disposed. */
   readonly signal?: AbortSignal;
 }
 
@@ -101,6 +101,17 @@ export class Sandbox implements AsyncDisposable {
     return this.agent.exec(request, signal);
   }
 
+  /** `error`, and where it says that the guest was lost, with how that came about and the console's last lines. */
+  async explain(error: unknown): Promise<unknown> {
+    if (!KelpieError.is(error) || error.code !== "guest-lost") return error;
+    const reason = await endOf(this.#machine, this.#platform);
+    if (reason === undefined) return error;
+    return new KelpieError("guest-lost", `The guest is gone: ${describeStop(reason)}`, {
+      found: ["the console ends with:", ...this.consoleTail()].join("\n"),
+      cause: error,
+    });
+  }
+
   /** Powers the guest off in order, at the latest after `withinMs` by force. Returns how it ended. */
   async shutdown(withinMs = defaultPowerOffWithinMs): Promise<StopReason> {
     using deadline = this.#platform.clock.deadline(withinMs, "The guest's shutdown");
@@ -124,25 +135,27 @@ async function stoppedEarly(machine: VirtualMachine, stop: AbortSignal): Promise
   throw new KelpieError("guest-lost", "The virtual machine stopped");
 }
 
+/** How a machine ends whose port was lost: the first sign of one that goes. Undefined if it does not go. */
+async function endOf(machine: VirtualMachine, { clock }: Platform): Promise<StopReason | undefined> {
+  using patience = clock.deadline(lastWordsWithinMs, "The machine's end");
+  return await orAborted(machine.stopped, patience.signal).catch(() => undefined);
+}
+
 async function describeFailure(
-  { clock }: Platform,
+  platform: Platform,
   machine: VirtualMachine,
   startMs: number,
   cause: unknown,
 ): Promise<KelpieError> {
-  // A lost port is the first sign of a machine that goes; its last words are complete when it is gone.
-  using patience = clock.deadline(lastWordsWithinMs, "The machine's end");
   const isGoing = KelpieError.is(cause) && cause.code === "guest-lost";
-  const stopped = isGoing
-    ? await orAborted(machine.stopped, patience.signal).catch(() => undefined)
-    : undefined;
+  const stopped = isGoing ? await endOf(machine, platform) : undefined;
   return bootFailure({
     consoleText: machine.console.text(),
     lastLines: machine.console.lastLines(consoleLines),
     stage: machine.console.stage,
     stopped,
     monitorOutput: machine.monitorOutput,
-    waitedMs: clock.monotonicMs() - startMs,
+    waitedMs: platform.clock.monotonicMs() - startMs,
     cause,
   });
 }

@@ -118,7 +118,12 @@ function describeSandbox(image: BootImage): void {
   test("whose kernel panics is a lost guest, and says so", async () => {
     await using sandbox = await Sandbox.create(await options());
     const crash = shell("echo 1 > /proc/sys/kernel/sysrq; echo c > /proc/sysrq-trigger; sleep 100");
-    await assert.rejects(sandbox.exec(crash).collect(), fails("guest-lost"));
+    const lost = sandbox.exec(crash).collect();
+    await assert.rejects(lost, fails("guest-lost"));
+    const explained = await sandbox.explain(await lost.catch((error: unknown) => error));
+    assert.ok(
+      fails("guest-lost", /The guest is gone: the guest (?:reset itself|'s kernel panicked)/)(explained),
+    );
     const reason = await sandbox.stopped;
     assert.match(reason.kind, /guest-reset|guest-panicked/);
     assert.match(sandbox.consoleTail(100).join("\n"), /Kernel panic/);

@@ -168,3 +168,39 @@ test("a guest that does not end its command at the timeout is given up, with the
   );
   assert.equal(outcome.code, 124);
 });
+
+test("a guest that goes while its command runs is told with how it went and what its console said", async () => {
+  await using home = await files.temporaryDirectory("kelpie-run-");
+  const machines: PlayedMachine[] = [];
+  await using agent = playAgent({
+    processes: {
+      async *exec() {
+        yield await Promise.resolve(output(OutputStream.STDOUT, "x"));
+        machines[0]?.console.append(Buffer.from("Kernel panic - not syncing: test\n"));
+        machines[0]?.end({ kind: "guest-reset" });
+        agent.sessions[0]?.destroy();
+      },
+    },
+  });
+  const machine = new PlayedMachine(agent.open);
+  machines.push(machine);
+  const running = runInSandbox(
+    {
+      platform: realPlatform,
+      vmm: playedVmm(machine),
+      image: noImage,
+      home: home.path,
+      request: { argv: ["x"] },
+    },
+    { stdout: new PassThrough(), stderr: new PassThrough() },
+  );
+  await assert.rejects(running, (error) => {
+    assert.ok(KelpieError.is(error));
+    assert.equal(error.code, "guest-lost");
+    assert.match(
+      error.message,
+      /The guest is gone: the guest reset itself.*Kernel panic - not syncing: test/s,
+    );
+    return true;
+  });
+});

@@ -40,7 +40,7 @@ export async function runInSandbox(options: RunOptions, output: RunOutput): Prom
     return await forward(sandbox.exec(request, stop), output);
   } catch (error) {
     if (deadline?.signal.aborted === true && !signal.aborted) return timedOut;
-    throw error;
+    throw await sandbox.explain(error);
   }
 }
 
