@@ -15,7 +15,7 @@ import type { Architecture } from "@kelpie/platform";
 import type { CommandContext } from "./command.ts";
 import { Phases } from "./output/phases.ts";
 import { formatSize } from "./output/size.ts";
-import { showTransfer } from "./output/transfer.ts";
+import { transferPhase } from "./output/transfer.ts";
 
 /** The repository below a bare host, for an image that says no name. */
 export const defaultRepository = "kelpie-base";
@@ -35,10 +35,11 @@ export async function push(context: CommandContext, request: PushRequest): Promi
   const { images, registry, tags = [], mountFrom } = request;
   const repository = parseRepository(registry, images[0]?.name ?? defaultRepository);
   const phases = new Phases(terminal, platform.clock);
-  const onProgress = showTransfer(phases, platform.clock, terminal.isTerminal.stderr, "push");
-  return phases.run(
+  return transferPhase(
+    phases,
+    platform.clock,
     "push",
-    () => pushImages({ platform, images, repository, tags, mountFrom, onProgress, signal }),
+    (onProgress) => pushImages({ platform, images, repository, tags, mountFrom, onProgress, signal }),
     ({ reference, networkBytes }) => `${reference}, ${formatSize(networkBytes)} sent`,
   );
 }
@@ -51,10 +52,11 @@ export async function pull(
 ): Promise<PulledImage> {
   const { platform, terminal, home, signal } = context;
   const phases = new Phases(terminal, platform.clock);
-  const onProgress = showTransfer(phases, platform.clock, terminal.isTerminal.stderr, "pull");
-  return phases.run(
+  return transferPhase(
+    phases,
+    platform.clock,
     "pull",
-    () => pullImage({ platform, home, reference, architecture, onProgress, signal }),
+    (onProgress) => pullImage({ platform, home, reference, architecture, onProgress, signal }),
     ({ image, wasThere, networkBytes }) =>
       wasThere
         ? `${formatImageVersion(image.version)} was there`

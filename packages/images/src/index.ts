@@ -13,6 +13,20 @@ export {
   type RepositoryName,
 } from "./distribution/oci/reference.ts";
 export type { TransferProgress } from "./distribution/progress.ts";
+export {
+  exportImage,
+  type ExportedImage,
+  type ExportOptions,
+  releaseFileName,
+} from "./distribution/release/export-image.ts";
+export { importImage, type ImportOptions } from "./distribution/release/import-image.ts";
+export {
+  type DownloadedImage,
+  downloadImage,
+  type DownloadOptions,
+} from "./distribution/source/download-image.ts";
+export { configuredSources, type ImageSource, parseSource } from "./distribution/source/source.ts";
+export { type FileVerdict, verifyImage } from "./distribution/verify-image.ts";
 export { type Effect, effectSchema } from "./effects/effect.ts";
 export { type GuestBinaries, guestBinaries, type GuestBinariesOptions } from "./guest/guest-binaries.ts";
 export { type InitrdParts, initrdTree, writeInitrd } from "./initrd/initrd.ts";
@@ -36,6 +50,14 @@ export {
   maxLockBytes,
   parseLock,
 } from "./plan/lock.ts";
+export {
+  buildFromVendored,
+  type LockedBuild,
+  type Vendored,
+  vendoredLockPath,
+  vendorImage,
+  type VendorOptions,
+} from "./plan/vendor.ts";
 export type { ImageSpec, KernelSource } from "./spec/image-spec.ts";
 export { specJsonSchema } from "./spec/json-schema.ts";
 export { loadSpec, type SpecOverrides } from "./spec/load-spec.ts";

@@ -1,0 +1,135 @@
+// An image as a release asset: one gzip-compressed tar archive, the same bytes for the same image.
+
+import { basename, dirname, join } from "node:path";
+import { bytesSource, type FileNode, fileSource, gzip, type TarSourceEntry, writeTar } from "@kelpie/formats";
+import { acquireFileLock, KelpieError, type Platform, randomHex, writeFileAtomic } from "@kelpie/platform";
+import { type WrittenFile, writeImageFile } from "../../build/file-sink.ts";
+import {
+  imageFileNames,
+  type ImageMetadata,
+  maxMetadataBytes,
+  parseImageMetadata,
+} from "../../metadata/image-metadata.ts";
+import { imageFile, type StoredImage } from "../../store/image-store.ts";
+import { ContentCheck } from "../content-check.ts";
+import { type OnTransfer, TransferMeter } from "../progress.ts";
+import { checksumsText, maxChecksumsBytes, parseChecksums } from "./checksums.ts";
+import { produced } from "./produced.ts";
+
+export const checksumsName = "SHA256SUMS";
+
+export interface ExportOptions {
+  readonly platform: Platform;
+  readonly image: StoredImage;
+  /** A file, or an existing directory in which the asset gets its own name. */
+  readonly output: string;
+  readonly onProgress?: OnTransfer;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface ExportedImage extends WrittenFile {
+  readonly path: string;
+  /** The list of checksums beside it that has it. */
+  readonly checksums: string;
+}
+
+/** The name of an image's release asset: `kelpie-base-1.0.0-20260115-a3f4d21-amd64.tar.gz`. */
+export function releaseFileName(image: Pick<ImageMetadata, "name" | "version" | "architecture">): string {
+  return `${image.name}-${image.version}-${image.architecture}.tar.gz`;
+}
+
+/**
+ * Writes an image's release asset, and puts its digest into SHA256SUMS beside it.
+ *
+ * @throws KelpieError `digest-mismatch` where the image is not what its metadata says; nothing appears then.
+ */
+export async function exportImage(options: ExportOptions): Promise<ExportedImage> {
+  const { platform, image, output, signal } = options;
+  const { files, random } = platform;
+  const metadataPath = join(image.directory, "metadata.json");
+  const metadataBytes = await files.readFile(metadataPath, maxMetadataBytes);
+  const metadata = parseImageMetadata(metadataBytes, metadataPath);
+  const isDirectory = (await files.stat(output))?.kind === "directory";
+  const path = isDirectory ? join(output, releaseFileName(metadata)) : output;
+  const temporary = join(dirname(path), `.${basename(path)}.${randomHex(random, 6)}.tmp`);
+  const meter = new TransferMeter(image.sizeBytes, options.onProgress);
+  try {
+    const entries = archiveEntries(platform, image, metadata, metadataBytes, meter, signal);
+    const written = await writeImageFile(files, temporary, async (sink) => {
+      for await (const chunk of gzip(produced((tar) => writeTar(entries, tar)))) {
+        await sink.write(chunk);
+        meter.network(chunk.length);
+      }
+    });
+    await files.rename(temporary, path);
+    const checksums = await addChecksum(platform, path, written.sha256, signal);
+    return { ...written, path, checksums };
+  } catch (error) {
+    await files.remove(temporary);
+    throw error;
+  }
+}
+
+/** One directory, named so that it can be unpacked into a store of any machine; metadata first, so that it is read first. */
+function archiveEntries(
+  { files }: Platform,
+  image: StoredImage,
+  metadata: ImageMetadata,
+  metadataBytes: Uint8Array,
+  meter: TransferMeter,
+  signal: AbortSignal | undefined,
+): TarSourceEntry[] {
+  const owned = { uid: 0, gid: 0, mtimeSeconds: Math.floor(Date.parse(metadata.buildDate) / 1000) };
+  const directory = `${metadata.version}.${metadata.architecture}`;
+  const file = (name: string, content: FileNode["content"]): TarSourceEntry => ({
+    path: `${directory}/${name}`,
+    node: { ...owned, kind: "file", mode: 0o644, content },
+  });
+  return [
+    { path: directory, node: { ...owned, kind: "directory", mode: 0o755 } },
+    file("metadata.json", bytesSource(metadataBytes)),
+    ...imageFileNames.map((name) => {
+      const { sizeBytes } = metadata.files[name];
+      const source = fileSource(files, imageFile(image, name), 0, sizeBytes);
+      const check = new ContentCheck(metadata, name);
+      const open = async function* (): AsyncGenerator<Uint8Array, void, undefined> {
+        for await (const chunk of source.open(signal)) {
+          check.add(chunk);
+          yield chunk;
+          meter.done(chunk.length);
+        }
+        check.finish();
+      };
+      return file(name, { sizeBytes, open });
+    }),
+  ];
+}
+
+async function addChecksum(
+  platform: Platform,
+  asset: string,
+  sha256: string,
+  signal: AbortSignal | undefined,
+): Promise<string> {
+  const path = join(dirname(asset), checksumsName);
+  await using _lock = await acquireFileLock(platform, join(dirname(asset), `.${checksumsName}.lock`), {
+    purpose: `adding to ${path}`,
+    ...(signal === undefined ? {} : { signal }),
+  });
+  const known = await readChecksums(platform, path);
+  await writeFileAtomic(platform, path, checksumsText(new Map([...known, [basename(asset), sha256]])));
+  return path;
+}
+
+/** Empty where there is no such file. */
+export async function readChecksums(
+  { files }: Pick<Platform, "files">,
+  path: string,
+): Promise<Map<string, string>> {
+  try {
+    return parseChecksums(new TextDecoder().decode(await files.readFile(path, maxChecksumsBytes)), path);
+  } catch (error) {
+    if (KelpieError.is(error) && error.code === "not-found") return new Map();
+    throw error;
+  }
+}

@@ -1,0 +1,201 @@
+// An image by its version, from the first source that has it.
+
+import { join } from "node:path";
+import { collect } from "@kelpie/formats";
+import { acquireFileLock, type Architecture, KelpieError, type Platform } from "@kelpie/platform";
+import {
+  type Attempt,
+  defaultRetry,
+  defaultTimeouts,
+  downloadVerified,
+  httpExchange,
+  refusedStatus,
+  withRetries,
+} from "@kelpie/repositories";
+import { ImageStore, type StoredImage } from "../../store/image-store.ts";
+import { formatImageVersion, type ImageVersion } from "../../version/image-version.ts";
+import { pullImage } from "../artifact/pull-image.ts";
+import type { TransferOptions } from "../oci/registry-http.ts";
+import { type OnTransfer, TransferMeter } from "../progress.ts";
+import { maxChecksumsBytes, parseChecksums } from "../release/checksums.ts";
+import { checksumsName, readChecksums, releaseFileName } from "../release/export-image.ts";
+import { importImage } from "../release/import-image.ts";
+import type { ImageSource } from "./source.ts";
+
+const maxAssetBytes = 16 * 2 ** 30;
+const lockTimeoutMs = 3_600_000;
+/** A source with one of these is passed over; anything else is more than a source that has nothing for us. */
+const passable: readonly string[] = ["not-found", "unreachable", "timeout", "permission-denied"];
+
+export interface DownloadOptions {
+  readonly platform: Platform;
+  /** KELPIE_HOME. */
+  readonly home: string;
+  readonly name: string;
+  readonly version: ImageVersion;
+  readonly architecture: Architecture;
+  /** In the order in which they are asked. */
+  readonly sources: readonly ImageSource[];
+  readonly onProgress?: OnTransfer;
+  readonly transfer?: TransferOptions;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface DownloadedImage {
+  readonly image: StoredImage;
+  /** Absent where the store had it. */
+  readonly source: ImageSource | undefined;
+}
+
+/**
+ * Brings an image into the store, unless it is there. Of several processes that ask for the same image one downloads.
+ *
+ * @throws KelpieError `not-found` where no source has it, saying why of each; `digest-mismatch` and `malformed` where a
+ * source has it wrongly.
+ */
+export async function downloadImage(options: DownloadOptions): Promise<DownloadedImage> {
+  const { home, name, sources } = options;
+  const version = formatImageVersion(options.version);
+  const there = await findStored(options);
+  if (there !== undefined) return { image: there, source: undefined };
+  const reasons: string[] = [];
+  for (const source of sources) {
+    try {
+      const image = await fromSource(options, source, version);
+      return { image, source };
+    } catch (error) {
+      if (!KelpieError.is(error) || !passable.includes(error.code)) throw error;
+      reasons.push(`${source.text}: ${error.message}`);
+    }
+  }
+  throw new KelpieError("not-found", `No source has ${name} ${version} for ${options.architecture}`, {
+    found: reasons.length === 0 ? "no sources" : reasons.join("; "),
+    help: `Name one by --from, or list them under \`sources:\` in ${join(home, "config.yaml")}.`,
+  });
+}
+
+async function findStored({
+  platform,
+  home,
+  name,
+  version,
+  architecture,
+}: DownloadOptions): Promise<StoredImage | undefined> {
+  const { images } = await new ImageStore(platform, home).list();
+  const text = formatImageVersion(version);
+  return images.find(
+    (image) =>
+      image.name === name &&
+      formatImageVersion(image.version) === text &&
+      image.architecture === architecture,
+  );
+}
+
+async function fromSource(
+  options: DownloadOptions,
+  source: ImageSource,
+  version: string,
+): Promise<StoredImage> {
+  switch (source.kind) {
+    case "registry": {
+      const reference = { ...source.repository, target: { kind: "tag", tag: version } } as const;
+      const { image } = await pullImage({ ...options, reference });
+      return image;
+    }
+    case "directory":
+      return await fromDirectory(options, source.path, version);
+    case "release":
+      return await fromRelease(options, source.baseUrl, version);
+    default:
+      return source satisfies never;
+  }
+}
+
+async function fromDirectory(
+  options: DownloadOptions,
+  directory: string,
+  version: string,
+): Promise<StoredImage> {
+  const { platform, name, architecture } = options;
+  const asset = releaseFileName({ name, version, architecture });
+  const checksums = await readChecksums(platform, join(directory, checksumsName));
+  const sha256 = checksumOf(checksums, asset, directory);
+  const expected = { version, architecture };
+  return await importImage({ ...options, path: join(directory, asset), sha256, expected });
+}
+
+async function fromRelease(options: DownloadOptions, baseUrl: string, version: string): Promise<StoredImage> {
+  const { platform, home, name, architecture, transfer, signal } = options;
+  const asset = releaseFileName({ name, version, architecture });
+  const base = baseUrl
+    .replaceAll("{version}", version)
+    .replaceAll("{release}", version.replace(/-\d{8}-[0-9a-f]{7}$/, ""));
+  const directory = join(home, "cache/releases");
+  await platform.files.makeDirectory(directory);
+  await using _lock = await acquireFileLock(platform, join(directory, `${asset}.lock`), {
+    purpose: `downloading ${asset}`,
+    timeoutMs: lockTimeoutMs,
+    ...(signal === undefined ? {} : { signal }),
+  });
+  const there = await findStored(options);
+  if (there !== undefined) return there;
+
+  const checksums = await fetchChecksums(options, `${base}/${checksumsName}`);
+  const sha256 = checksumOf(checksums, asset, base);
+  const cachePath = join(directory, asset);
+  let meter: TransferMeter | undefined;
+  let receivedBytes = 0;
+  await downloadVerified(platform, {
+    url: `${base}/${encodeURIComponent(asset)}`,
+    maxBytes: maxAssetBytes,
+    sha256,
+    cachePath,
+    signal,
+    timeouts: transfer?.timeouts,
+    retry: transfer?.retry,
+    onProgress: (received, total) => {
+      meter ??= new TransferMeter(total ?? received, options.onProgress);
+      const count = Math.max(0, received - receivedBytes);
+      receivedBytes = Math.max(received, receivedBytes);
+      meter.network(count);
+      meter.done(count);
+    },
+  });
+  const image = await importImage({
+    platform,
+    home,
+    path: cachePath,
+    expected: { version, architecture },
+    signal,
+  });
+  await platform.files.remove(cachePath);
+  return image;
+}
+
+function checksumOf(checksums: ReadonlyMap<string, string>, asset: string, where: string): string {
+  const sha256 = checksums.get(asset);
+  if (sha256 !== undefined) return sha256;
+  throw new KelpieError("not-found", "The source does not have this image", {
+    expected: `${asset} in ${checksumsName}`,
+    where,
+  });
+}
+
+async function fetchChecksums(
+  { platform, transfer, signal }: DownloadOptions,
+  url: string,
+): Promise<ReadonlyMap<string, string>> {
+  const timeouts = { ...defaultTimeouts, ...transfer?.timeouts };
+  return await withRetries(platform, { ...defaultRetry, ...transfer?.retry }, signal, () =>
+    httpExchange(
+      platform,
+      url,
+      { timeouts, signal },
+      async (response): Promise<Attempt<Map<string, string>>> => {
+        if (response.status !== 200) return refusedStatus(url, response);
+        const bytes = await collect(response.body, maxChecksumsBytes, checksumsName);
+        return { kind: "done", value: parseChecksums(new TextDecoder().decode(bytes), url) };
+      },
+    ),
+  );
+}

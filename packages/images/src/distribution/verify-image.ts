@@ -1,0 +1,39 @@
+// Reads an image of the store again, byte by byte.
+
+import { createHash } from "node:crypto";
+import { fileSource } from "@kelpie/formats";
+import { KelpieError, type Platform } from "@kelpie/platform";
+import { type ImageFileName, imageFileNames } from "../metadata/image-metadata.ts";
+import { imageFile, type ImageStore, type StoredImage } from "../store/image-store.ts";
+import { checkContent } from "./content-check.ts";
+
+/** What was found of one file. */
+export type FileVerdict =
+  | { readonly file: ImageFileName; readonly kind: "intact" }
+  | { readonly file: ImageFileName; readonly kind: "damaged"; readonly reason: KelpieError };
+
+/** Holds every file of an image against metadata.json. @throws KelpieError `malformed` where that cannot be read. */
+export async function verifyImage(
+  { files }: Pick<Platform, "files">,
+  store: ImageStore,
+  image: StoredImage,
+  signal?: AbortSignal,
+): Promise<readonly FileVerdict[]> {
+  const metadata = await store.metadata(image);
+  const verdicts: FileVerdict[] = [];
+  for (const file of imageFileNames) {
+    try {
+      const path = imageFile(image, file);
+      const status = await files.stat(path);
+      if (status === undefined) throw new KelpieError("not-found", `${file} is missing`, { where: path });
+      const hash = createHash("sha256");
+      for await (const chunk of fileSource(files, path, 0, status.sizeBytes).open(signal)) hash.update(chunk);
+      checkContent(metadata, file, { sizeBytes: status.sizeBytes, sha256: hash.digest("hex") });
+      verdicts.push({ file, kind: "intact" });
+    } catch (reason) {
+      if (!KelpieError.is(reason) || reason.code === "cancelled") throw reason;
+      verdicts.push({ file, kind: "damaged", reason });
+    }
+  }
+  return verdicts;
+}
