@@ -34,6 +34,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import("./images-lock.ts")).imagesLock,
   },
   {
+    path: ["images", "vendor"],
+    summary: "Keep all that a locked build takes in a directory",
+    load: async () => (await import("./images-vendor.ts")).imagesVendor,
+  },
+  {
     path: ["images", "list"],
     summary: "List the images in the store",
     load: async () => (await import("./images-list.ts")).imagesList,
@@ -47,5 +52,40 @@ export const commands: readonly CommandEntry[] = [
     path: ["images", "pull"],
     summary: "Pull an image from a registry into the store",
     load: async () => (await import("./images-pull.ts")).imagesPull,
+  },
+  {
+    path: ["images", "download"],
+    summary: "Bring an image into the store from the first source that has it",
+    load: async () => (await import("./images-download.ts")).imagesDownload,
+  },
+  {
+    path: ["images", "inspect"],
+    summary: "Show what an image is",
+    load: async () => (await import("./images-inspect.ts")).imagesInspect,
+  },
+  {
+    path: ["images", "verify"],
+    summary: "Read images again and hold them against their digests",
+    load: async () => (await import("./images-verify.ts")).imagesVerify,
+  },
+  {
+    path: ["images", "compat"],
+    summary: "Say whether what was saved on one image may be restored on another",
+    load: async () => (await import("./images-compat.ts")).imagesCompat,
+  },
+  {
+    path: ["images", "export"],
+    summary: "Write an image as a release's archive",
+    load: async () => (await import("./images-export.ts")).imagesExport,
+  },
+  {
+    path: ["images", "import"],
+    summary: "Add the image of a release's archive to the store",
+    load: async () => (await import("./images-import.ts")).imagesImport,
+  },
+  {
+    path: ["images", "remove"],
+    summary: "Remove an image from the store",
+    load: async () => (await import("./images-remove.ts")).imagesRemove,
   },
 ];

@@ -33,8 +33,18 @@ export interface ExportedImage extends WrittenFile {
   readonly checksums: string;
 }
 
-/** The name of an image's release asset: `kelpie-base-1.0.0-20260115-a3f4d21-amd64.tar.gz`. */
+/**
+ * The name of an image's release asset: `kelpie-base-1.0.0-20260115-a3f4d21-amd64.tar.gz`.
+ *
+ * @throws KelpieError `unsafe-path` for an image whose name cannot be part of a file's: it may come from a stranger.
+ */
 export function releaseFileName(image: Pick<ImageMetadata, "name" | "version" | "architecture">): string {
+  if (!/^[a-z0-9][a-z0-9._-]{0,63}$/i.test(image.name)) {
+    throw new KelpieError("unsafe-path", "An image's name cannot be part of a file's name", {
+      expected: "letters, digits, dots, hyphens and underscores",
+      found: JSON.stringify(image.name.slice(0, 100)),
+    });
+  }
   return `${image.name}-${image.version}-${image.architecture}.tar.gz`;
 }
 

@@ -1,0 +1,66 @@
+// kelpie images download
+
+import {
+  configuredSources,
+  downloadImage,
+  formatImageVersion,
+  parseImageVersion,
+  parseSource,
+} from "@kelpie/images";
+import { architectureOf } from "../build.ts";
+import { archOption, onlyPositional } from "../choose-image.ts";
+import { command } from "../command.ts";
+import { Phases } from "../output/phases.ts";
+import { formatSize } from "../output/size.ts";
+import { transferPhase } from "../output/transfer.ts";
+import { defaultRepository } from "../transfer.ts";
+
+export const imagesDownload = command({
+  positionals: "[NAME:]VERSION",
+  options: {
+    arch: archOption,
+    from: {
+      type: "string",
+      value: "SOURCE",
+      help: "A registry's repository, a release's URL or a directory [default: those of config.yaml]",
+    },
+    json: { type: "boolean", help: "Print JSON" },
+  },
+  details:
+    "VERSION is a whole version, such as 1.0.0-20260115-a3f4d21; NAME is kelpie-base unless it is given. The sources are asked\nin the order in which KELPIE_HOME/config.yaml lists them under `sources:`. See docs/distribution.md.",
+  async run(context, { options, positionals }) {
+    const { platform, terminal, home, signal } = context;
+    const { host } = platform;
+    const text = onlyPositional(positionals, "one version", "kelpie images download 1.0.0-20260115-a3f4d21");
+    const colon = text.indexOf(":");
+    const name = colon < 0 ? defaultRepository : text.slice(0, colon);
+    const version = parseImageVersion(text.slice(colon + 1));
+    const architecture = architectureOf(context, options.arch);
+    const sources =
+      options.from === undefined
+        ? await configuredSources(platform, home, name)
+        : [parseSource(options.from, host, host.workingDirectory, name)];
+    const phases = new Phases(terminal, platform.clock);
+    const { image, source } = await transferPhase(
+      phases,
+      platform.clock,
+      "download",
+      (onProgress) =>
+        downloadImage({ platform, home, name, version, architecture, sources, onProgress, signal }),
+      (result) =>
+        result.source === undefined
+          ? "was there"
+          : `${formatSize(result.image.sizeBytes)} from ${result.source.text}`,
+    );
+    const json = {
+      version: formatImageVersion(image.version),
+      architecture,
+      directory: image.directory,
+      source: source?.text,
+    };
+    terminal.stdout.write(
+      options.json === true ? `${JSON.stringify(json, undefined, 2)}\n` : `${json.version}\n`,
+    );
+    return 0;
+  },
+});

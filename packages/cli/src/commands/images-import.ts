@@ -1,0 +1,40 @@
+// kelpie images import
+
+import { formatImageVersion, importImage } from "@kelpie/images";
+import { onlyPositional } from "../choose-image.ts";
+import { command } from "../command.ts";
+import { Phases } from "../output/phases.ts";
+import { formatSize } from "../output/size.ts";
+import { transferPhase } from "../output/transfer.ts";
+
+export const imagesImport = command({
+  positionals: "FILE",
+  options: {
+    sha256: { type: "string", value: "DIGEST", help: "What the file must be, in hexadecimal" },
+    json: { type: "boolean", help: "Print JSON" },
+  },
+  details: "FILE is what `kelpie images export` writes: a release's NAME-VERSION-ARCH.tar.gz.",
+  async run(context, { options, positionals }) {
+    const { platform, terminal, home, signal } = context;
+    const path = onlyPositional(
+      positionals,
+      "one file",
+      "kelpie images import kelpie-base-1.0.0-amd64.tar.gz",
+    );
+    const { sha256 } = options;
+    const phases = new Phases(terminal, platform.clock);
+    const image = await transferPhase(
+      phases,
+      platform.clock,
+      "import",
+      (onProgress) =>
+        importImage({ platform, home, path, sha256: sha256?.toLowerCase(), onProgress, signal }),
+      ({ sizeBytes }) => formatSize(sizeBytes),
+    );
+    const version = formatImageVersion(image.version);
+    const { architecture, directory } = image;
+    const json = { version, architecture, directory };
+    terminal.stdout.write(options.json === true ? `${JSON.stringify(json, undefined, 2)}\n` : `${version}\n`);
+    return 0;
+  },
+});

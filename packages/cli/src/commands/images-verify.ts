@@ -1,0 +1,46 @@
+// kelpie images verify
+
+import { formatImageVersion, ImageStore, type StoredImage, verifyImage } from "@kelpie/images";
+import { architectureOf } from "../build.ts";
+import { archOption, storedImage } from "../choose-image.ts";
+import { command, type CommandContext } from "../command.ts";
+
+export const imagesVerify = command({
+  positionals: "[VERSION]",
+  options: { arch: archOption, json: { type: "boolean", help: "Print JSON" } },
+  details:
+    "Reads every file of an image, or of all images where none is named, and holds it against metadata.json. Exits with 1\nwhere anything is damaged.",
+  async run(context, { options, positionals }) {
+    const { platform, terminal, home, signal } = context;
+    const store = new ImageStore(platform, home);
+    const results = [];
+    for (const image of await chosenImages(context, store, positionals, options.arch)) {
+      const files = await verifyImage(platform, store, image, signal);
+      const version = formatImageVersion(image.version);
+      const { architecture } = image;
+      results.push({ version, architecture, files });
+      if (options.json === true) continue;
+      for (const verdict of files) {
+        const state = verdict.kind === "intact" ? "intact" : `DAMAGED: ${verdict.reason.message}`;
+        terminal.stdout.write(`${version} ${architecture} ${verdict.file}: ${state}\n`);
+      }
+    }
+    if (options.json === true)
+      terminal.stdout.write(`${JSON.stringify({ images: results }, undefined, 2)}\n`);
+    return results.every(({ files }) => files.every(({ kind }) => kind === "intact")) ? 0 : 1;
+  },
+});
+
+async function chosenImages(
+  context: CommandContext,
+  store: ImageStore,
+  positionals: readonly string[],
+  architecture: string | undefined,
+): Promise<readonly StoredImage[]> {
+  if (positionals.length > 0)
+    return [await storedImage(context, positionals, architecture, "kelpie images verify latest")];
+  const { images } = await store.list();
+  if (architecture === undefined) return images;
+  const wanted = architectureOf(context, architecture);
+  return images.filter((image) => image.architecture === wanted);
+}
