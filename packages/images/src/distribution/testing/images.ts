@@ -1,6 +1,6 @@
 // Images for tests of what moves them: small, quickly made, and different in as much as a test wants.
 
-import { createHash, createHmac } from "node:crypto";
+import { createCipheriv, createHash } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Architecture, Platform } from "@kelpie/platform";
@@ -9,16 +9,10 @@ import { ImageStore, type StoredImage } from "../../store/image-store.ts";
 
 /** Bytes that look random and are always the same for a seed. */
 export function noise(seed: string, sizeBytes: number): Uint8Array {
-  const bytes = new Uint8Array(sizeBytes);
-  for (let offset = 0, count = 0; offset < sizeBytes; count++) {
-    const block = createHmac("sha512", seed)
-      .update(`${count}`)
-      .digest()
-      .subarray(0, sizeBytes - offset);
-    bytes.set(block, offset);
-    offset += block.length;
-  }
-  return bytes;
+  const key = createHash("sha256").update(seed).digest();
+  return new Uint8Array(
+    createCipheriv("aes-256-ctr", key, new Uint8Array(16)).update(new Uint8Array(sizeBytes)),
+  );
 }
 
 /** A root file system with content, a hole, and content again. */
