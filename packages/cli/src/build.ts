@@ -5,6 +5,7 @@ import {
   type BuildOptions,
   type BuildProgress,
   type BuiltImage,
+  buildFromVendored,
   buildImage,
   type ImageSpec,
   loadSpec,
@@ -16,6 +17,7 @@ import {
   parseReleaseVersion,
   type SourceIdentity,
   sourceIdentity,
+  vendoredLockPath,
 } from "@kelpie/images";
 import type { CommandContext } from "./command.ts";
 import type { Phases } from "./output/phases.ts";
@@ -40,7 +42,9 @@ export interface BuildRequest {
 export type LockChoice =
   | { readonly kind: "none" }
   /** It must be there. */
-  | { readonly kind: "file"; readonly path: string };
+  | { readonly kind: "file"; readonly path: string }
+  /** What `kelpie images vendor` has kept in a directory, and nothing else. */
+  | { readonly kind: "vendored"; readonly directory: string };
 
 /** Builds one image and shows its phases. */
 export async function build(
@@ -61,18 +65,22 @@ export async function buildOptions(
   const { architecture, version, baseTarball, offline = false, source } = request;
   const overrides = baseTarball === undefined ? {} : { baseTarball };
   const spec = await loadSpec(platform, request.spec, architecture, overrides);
-  return {
+  const lock = await readLock(context, request, spec);
+  const options = {
     platform,
     home,
     spec,
     release: parseReleaseVersion(version ?? spec.version),
     source: source ?? (await sourceIdentity(platform, installation.root)),
     guestDirectory: installation.guest,
-    lock: await readLock(context, request, spec),
+    lock,
     offline,
-    onProgress: (progress) => show(phases, progress),
+    onProgress: (progress: BuildProgress) => show(phases, progress),
     signal,
   };
+  return request.lock?.kind === "vendored" && lock !== undefined
+    ? buildFromVendored({ ...options, lock }, request.lock.directory)
+    : options;
 }
 
 async function readLock(
@@ -80,9 +88,15 @@ async function readLock(
   request: BuildRequest,
   spec: ImageSpec,
 ): Promise<LockedImage | undefined> {
-  if (request.lock?.kind === "none") return undefined;
-  const path = request.lock?.path ?? lockPath(request.spec);
-  if (request.lock === undefined && (await files.stat(path)) === undefined) return undefined;
+  const { lock } = request;
+  if (lock?.kind === "none") return undefined;
+  const path =
+    lock === undefined
+      ? lockPath(request.spec)
+      : lock.kind === "file"
+        ? lock.path
+        : vendoredLockPath(lock.directory);
+  if (lock === undefined && (await files.stat(path)) === undefined) return undefined;
   const text = new TextDecoder().decode(await files.readFile(path, maxLockBytes));
   return lockedFor(parseLock(text, path), spec, path);
 }

@@ -2,7 +2,16 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -24,9 +33,12 @@ before(() => {
 
 after(() => rmSync(work, { recursive: true, force: true }));
 
-function kelpie(args: readonly string[]): { code: number | null; stdout: string; stderr: string } {
+function kelpie(
+  args: readonly string[],
+  kelpieHome = home,
+): { code: number | null; stdout: string; stderr: string } {
   const { status, stdout, stderr } = spawnSync(join(root, "kelpie"), args, {
-    env: { ...process.env, KELPIE_HOME: home },
+    env: { ...process.env, KELPIE_HOME: kelpieHome },
     encoding: "utf8",
     timeout: 900_000,
     maxBuffer: 64 << 20,
@@ -34,8 +46,8 @@ function kelpie(args: readonly string[]): { code: number | null; stdout: string;
   return { code: status, stdout, stderr };
 }
 
-function succeeds(args: readonly string[]): string {
-  const { code, stdout, stderr } = kelpie(args);
+function succeeds(args: readonly string[], kelpieHome = home): string {
+  const { code, stdout, stderr } = kelpie(args, kelpieHome);
   assert.equal(code, 0, stderr);
   return stdout;
 }
@@ -67,4 +79,19 @@ test("a build takes the lock beside its spec by itself, and refuses one that is 
   const { code, stderr } = kelpie(["images", "plan", "--spec", other, "--arch", "amd64", "--locked", lock]);
   assert.equal(code, 1);
   assert.match(stderr, /kelpie images lock/);
+});
+
+test("a locked build and one from what was kept, with an empty home, give the same bytes", () => {
+  const kept = join(work, "kept");
+  const empty = join(work, "empty");
+  const arch = ["--spec", spec, "--arch", "amd64"];
+  const version = succeeds(["images", "build", ...arch]).trimEnd();
+  succeeds(["images", "vendor", ...arch, "--output", kept]);
+  assert.equal(succeeds(["images", "build", ...arch, "--vendored", kept], empty).trimEnd(), version);
+  const name = readdirSync(join(home, "images")).find((each) => each.startsWith(version)) ?? "";
+  for (const file of ["rootfs.ext4", "vmlinuz", "initrd", "metadata.json"]) {
+    const [one, two] = [join(home, "images", name, file), join(empty, "images", name, file)];
+    assert.equal(spawnSync("cmp", [one, two], { encoding: "utf8" }).stdout, "", file);
+  }
+  assert.equal(existsSync(join(empty, "cache/toolchain")), false);
 });

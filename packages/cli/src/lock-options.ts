@@ -20,17 +20,27 @@ export const lockOptions = {
     value: "FILE",
     help: "Take what this lock names [default: SPEC.lock.yaml, where there is one]",
   },
+  vendored: {
+    type: "string",
+    value: "DIR",
+    help: "Take everything from what `kelpie images vendor` has put there",
+  },
   unlocked: { type: "boolean", help: "Look packages up anew, whatever lock there is" },
 } as const;
 
-/** @throws KelpieError `usage` where both are given. */
+/** @throws KelpieError `usage` where more than one is given. */
 export function lockChoice(options: {
   readonly locked?: string | undefined;
+  readonly vendored?: string | undefined;
   readonly unlocked?: boolean | undefined;
 }): LockChoice | undefined {
-  const { locked, unlocked } = options;
-  if (locked !== undefined && unlocked === true)
-    throw new KelpieError("usage", "A build is either --locked or --unlocked");
-  if (unlocked === true) return { kind: "none" };
-  return locked === undefined ? undefined : { kind: "file", path: locked };
+  const { locked, vendored, unlocked } = options;
+  const choices: LockChoice[] = [
+    ...(locked === undefined ? [] : [{ kind: "file", path: locked } as const]),
+    ...(vendored === undefined ? [] : [{ kind: "vendored", directory: vendored } as const]),
+    ...(unlocked === true ? [{ kind: "none" } as const] : []),
+  ];
+  if (choices.length > 1)
+    throw new KelpieError("usage", "A build takes one of --locked, --vendored and --unlocked");
+  return choices[0];
 }

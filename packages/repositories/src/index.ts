@@ -17,6 +17,7 @@ export {
   alpineMachines,
   openAlpineRepositories,
 } from "./alpine/repository.ts";
+export { archivePath } from "./archive-path.ts";
 export { type DownloadRequest, downloadVerified } from "./download.ts";
 export {
   type Attempt,
@@ -35,5 +36,10 @@ export { type DebianThroughAptOptions, openDebianThroughApt } from "./debian/apt
 export { debianDatabase } from "./debian/database.ts";
 export { mergeDebianPackages } from "./debian/merge.ts";
 export { type DebianMirrorOptions, openDebianMirror } from "./debian/mirror/open-mirror.ts";
-export { openDebian, type OpenDebianOptions } from "./debian/open-debian.ts";
+export {
+  debianCache,
+  type DebianCacheOptions,
+  openDebian,
+  type OpenDebianOptions,
+} from "./debian/open-debian.ts";
 export type { DebianArchive, DebianRepository, DebianResolveOptions } from "./debian/repository.ts";

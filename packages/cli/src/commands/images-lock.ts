@@ -1,18 +1,11 @@
 // kelpie images lock
 
 import { join } from "node:path";
-import {
-  type ImageLock,
-  lockPath,
-  lockPlan,
-  lockText,
-  maxLockBytes,
-  parseLock,
-  planImage,
-} from "@kelpie/images";
-import { architectures, type Files, writeFileAtomic } from "@kelpie/platform";
+import { lockPath, lockPlan, planImage } from "@kelpie/images";
+import { architectures } from "@kelpie/platform";
 import { architectureOf, buildOptions } from "../build.ts";
 import { command } from "../command.ts";
+import { readLockFile, writeLockFile } from "../lock-file.ts";
 import { sourceOptions } from "../lock-options.ts";
 import { Phases } from "../output/phases.ts";
 
@@ -32,14 +25,14 @@ export const imagesLock = command({
     const path = options.output ?? lockPath(spec);
     const chosen = options.arch === "all" ? architectures : [architectureOf(context, options.arch)];
     const phases = new Phases(terminal, platform.clock);
-    let lock = await existing(platform.files, path);
+    let lock = await readLockFile(platform, path);
     for (const architecture of chosen) {
       if (chosen.length > 1) phases.say(architecture);
       const request = { spec, architecture, offline: options.offline, lock: { kind: "none" } } as const;
       const build = await buildOptions(context, phases, request);
       lock = { ...lock, [architecture]: lockPlan(build.spec, await planImage(build)) };
     }
-    await writeFileAtomic(platform, path, lockText(lock));
+    await writeLockFile(platform, path, lock);
     terminal.stdout.write(
       options.json === true
         ? `${JSON.stringify({ lock: path, architectures: Object.keys(lock) }, undefined, 2)}\n`
@@ -48,8 +41,3 @@ export const imagesLock = command({
     return 0;
   },
 });
-
-async function existing(files: Pick<Files, "stat" | "readFile">, path: string): Promise<ImageLock> {
-  if ((await files.stat(path)) === undefined) return {};
-  return parseLock(new TextDecoder().decode(await files.readFile(path, maxLockBytes)), path);
-}

@@ -122,7 +122,8 @@ async function prepare(options: BuildOptions, report: BuildReporter): Promise<Pr
   return { plan, sources, guest };
 }
 
-function requireLocked(lock: LockedImage, { digests, compiler }: GuestBinaries): void {
+/** @throws KelpieError `digest-mismatch` where the guest's programs are not those of the lock. */
+export function requireLocked(lock: LockedImage, { digests, compiler }: GuestBinaries): void {
   for (const program of ["init", "agent"] as const) {
     if (digests[program] === lock.guest[program]) continue;
     throw new KelpieError("digest-mismatch", `The guest's ${program} is not the one that the lock names`, {

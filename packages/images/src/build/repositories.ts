@@ -42,10 +42,7 @@ function needsNoIndex({ lock, offline }: SourceOptions): boolean {
   return lock !== undefined && offline;
 }
 
-async function openDebian(
-  options: SourceOptions,
-  report: (line: string) => void,
-): Promise<DebianRepository> {
+async function openDebian(options: SourceOptions, report: (line: string) => void): Promise<DebianRepository> {
   const { platform, spec, services, signal } = options;
   const { debian } = spec.repositories;
   if (debian === undefined) throw missing("debian", "{release: bookworm}");

@@ -105,7 +105,7 @@ export function lockText(lock: ImageLock): string {
 export function parseLock(lock: string, where: string): ImageLock {
   let value: unknown;
   try {
-    value = parse(lock, { maxAliasCount: 0 });
+    value = parse(lock, { maxAliasCount: 0, logLevel: "error" });
   } catch (cause) {
     throw new KelpieError("malformed", "The lock is not valid YAML", { where, cause });
   }

@@ -40,7 +40,7 @@ export async function baseTree(options: BaseTarballOptions): Promise<FileTree> {
 
 async function uncompress(options: BaseTarballOptions, path: string): Promise<void> {
   const { files, random } = options.platform;
-  const archive = await locate(options);
+  const archive = await baseArchive(options);
   const sizeBytes = (await files.stat(archive))?.sizeBytes ?? 0;
   await files.makeDirectory(dirname(path));
   const temporary = `${path}.${randomHex(random, 6)}.tmp`;
@@ -65,8 +65,8 @@ async function uncompress(options: BaseTarballOptions, path: string): Promise<vo
   }
 }
 
-/** The path of the verified archive, downloaded if it has to be. */
-async function locate(options: BaseTarballOptions): Promise<string> {
+/** The path of the verified archive, downloaded if it has to be. @throws KelpieError as {@link baseTree}. */
+export async function baseArchive(options: BaseTarballOptions): Promise<string> {
   const { platform, base, cacheDirectory } = options;
   const { tarball, sha512 } = base;
   if (!/^https?:\/\//.test(tarball)) {

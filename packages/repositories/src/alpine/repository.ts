@@ -156,13 +156,12 @@ async function fetchAlpinePackage(
   const { platform, keys, onProgress, timeouts, retry, offline = false } = options;
   const directory = join(options.cacheDirectory, "alpine");
   const expected = expectedOf(chosen);
-  const hex = Buffer.from(expected.checksum.slice(2), "base64").toString("hex");
   let contents: ApkContents | undefined;
   await downloadVerified(platform, {
     url: chosen.location,
     sizeBytes: chosen.sizeBytes,
     maxBytes: maxPackageBytes,
-    cachePath: join(directory, "packages", `${hex}.apk`),
+    cachePath: join(options.cacheDirectory, alpineArchivePath(chosen)),
     verify: async (path) => {
       const dataDirectory = join(directory, "data");
       contents = await readPackage(platform, { path, expected, keys, dataDirectory, signal });
@@ -185,6 +184,12 @@ async function fetchAlpinePackage(
     keyName,
     configurationFiles: files.filter(isConfiguration),
   };
+}
+
+/** Where a package's archive is kept, from the cache's directory. @throws KelpieError `invalid-input`. */
+export function alpineArchivePath(chosen: ResolvedPackage): string {
+  const hex = Buffer.from(expectedOf(chosen).checksum.slice(2), "base64").toString("hex");
+  return `alpine/packages/${hex}.apk`;
 }
 
 /** As apk's own list of protected paths has it: /etc, without what only programs write there. */

@@ -1,11 +1,15 @@
 // Debian's repository by whatever this host has: its own apt, or else Kelpie's client.
 
-import { KelpieError } from "@kelpie/platform";
+import { join } from "node:path";
+import { type Architecture, KelpieError } from "@kelpie/platform";
+import { downloadVerified } from "../download.ts";
+import type { DownloadPlatform } from "../http-get.ts";
 import { hasApt } from "./apt/private-apt.ts";
 import { type DebianThroughAptOptions, openDebianThroughApt } from "./apt/through-apt.ts";
 import { presentKeyrings } from "./defaults.ts";
 import { type DebianMirrorOptions, openDebianMirror } from "./mirror/open-mirror.ts";
 import type { DebianRepository } from "./repository.ts";
+import { verifiedRepository } from "./verified-repository.ts";
 
 export interface OpenDebianOptions
   extends Omit<DebianThroughAptOptions, "keyrings">,
@@ -32,5 +36,38 @@ export async function openDebian(options: OpenDebianOptions): Promise<DebianRepo
     expected: options.keyrings?.join(" or ") ?? "the files of the package debian-archive-keyring",
     found: "none of them",
     help: "Name a keyring with Debian's archive keys in the spec.",
+  });
+}
+
+/** What {@link debianCache} needs. */
+export interface DebianCacheOptions {
+  readonly platform: DownloadPlatform;
+  /** Kelpie's cache; everything stands in its directory `debian`. */
+  readonly cacheDirectory: string;
+  readonly architecture: Architecture;
+}
+
+/** The archives that the cache has, for packages that a lock names: no index is read, and nothing is downloaded. */
+export function debianCache({
+  platform,
+  cacheDirectory,
+  architecture,
+}: DebianCacheOptions): DebianRepository {
+  return verifiedRepository({
+    platform,
+    through: "mirror",
+    architecture,
+    indexes: [],
+    cacheDirectory: join(cacheDirectory, "debian"),
+    fetchArchive: ({ path, url, sizeBytes, sha256, signal }) =>
+      downloadVerified(platform, {
+        url,
+        sizeBytes,
+        maxBytes: sizeBytes,
+        sha256,
+        cachePath: path,
+        offline: true,
+        signal,
+      }),
   });
 }

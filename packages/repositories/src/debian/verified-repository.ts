@@ -1,6 +1,6 @@
 // A Debian repository from its two halves: indexes that are verified, and a way to fetch an archive into the cache.
 
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { KelpieError, type Platform } from "@kelpie/platform";
 import type { ResolvedPackage } from "../package.ts";
 import { readUnpacked, unpackDeb } from "./deb-archive.ts";
@@ -40,8 +40,8 @@ export function verifiedRepository(parts: RepositoryParts): DebianRepository {
 
   const download = async (chosen: ResolvedPackage, signal?: AbortSignal): Promise<string> => {
     const sha256 = digestOf(chosen);
-    const path = join(cacheDirectory, "archives", `${sha256}.deb`);
-    await platform.files.makeDirectory(join(cacheDirectory, "archives"));
+    const path = join(cacheDirectory, debianArchivePath(chosen));
+    await platform.files.makeDirectory(dirname(path));
     await parts.fetchArchive({ url: chosen.location, sizeBytes: chosen.sizeBytes, sha256, path, signal });
     return path;
   };
@@ -66,6 +66,11 @@ export function verifiedRepository(parts: RepositoryParts): DebianRepository {
     fetchAll: (chosen, signal) =>
       mapConcurrently(chosen, concurrentFetches, signal, (one, stop) => fetch(one, stop)),
   };
+}
+
+/** Where a package's archive is kept, from the directory of all Debian repositories. @throws KelpieError `invalid-input`. */
+export function debianArchivePath(chosen: ResolvedPackage): string {
+  return `archives/${digestOf(chosen)}.deb`;
 }
 
 function find(index: PackageIndex, item: string): ResolvedPackage {
