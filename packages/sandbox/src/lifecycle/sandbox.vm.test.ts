@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { after, describe, test } from "node:test";
+import { after, before, describe, test } from "node:test";
 import {
   architectures,
   describeError,
@@ -41,12 +41,12 @@ for (const architecture of architectures) {
 }
 
 function describeSandbox(image: BootImage): void {
-  const { promise: home, resolve, reject } = Promise.withResolvers<TemporaryDirectory>();
-  files.temporaryDirectory("kelpie-vm-").then(resolve, reject);
-  after(async () => (await home)[Symbol.asyncDispose]());
+  const home = Promise.withResolvers<TemporaryDirectory>();
+  before(() => files.temporaryDirectory("kelpie-vm-").then(home.resolve, home.reject));
+  after(async () => (await home.promise)[Symbol.asyncDispose]());
 
   const options = async (): Promise<SandboxOptions> => {
-    const { path } = await home;
+    const { path } = await home.promise;
     const signal = new AbortController().signal;
     const vmm = await openQemu(realPlatform, { architecture: image.architecture, home: path, signal });
     return { platform: realPlatform, vmm, image, home: path, memoryMiB: 256, bootTimeoutMs: 120_000 };
@@ -130,7 +130,7 @@ function describeSandbox(image: BootImage): void {
   });
 
   test("whose root file system is none fails to boot, with the phase and a likely cause", async () => {
-    const { path } = await home;
+    const { path } = await home.promise;
     const rootfs = `${path}/empty.ext4`;
     {
       await using file = await files.open(rootfs, "replace");
@@ -150,6 +150,6 @@ function describeSandbox(image: BootImage): void {
   });
 
   test("leaves no file behind, however it ended", async () => {
-    assert.deepEqual(await files.list(`${(await home).path}/sandboxes`), []);
+    assert.deepEqual(await files.list(`${(await home.promise).path}/sandboxes`), []);
   });
 }
