@@ -82,15 +82,18 @@ impl Cgroups {
         fs::create_dir(&cgroup.path)?;
         match limits.filter(|_| wanted).map(|limits| cgroup.limit(limits)) {
             Some(Err(error)) => {
-                self.release(cgroup);
+                self.release(Some(cgroup));
                 Err(error)
             }
             _ => Ok(Some(cgroup)),
         }
     }
 
-    /// Removes a cgroup; one with processes in it is removed later.
-    pub fn release(&self, cgroup: Cgroup) {
+    /// Removes a cgroup, if there is one; one with processes in it is removed later.
+    pub fn release(&self, cgroup: Option<Cgroup>) {
+        let Some(cgroup) = cgroup else {
+            return;
+        };
         if fs::remove_dir(&cgroup.path).is_err() {
             lock(&self.busy).push(cgroup.path);
         }

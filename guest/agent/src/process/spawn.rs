@@ -17,6 +17,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
+use tokio::time::sleep;
 
 /// A process that runs, and the agent's ends of what it reads and writes. All of them are non-blocking.
 pub struct Spawned {
@@ -38,11 +39,11 @@ struct Ours {
     terminal: Option<OwnedFd>,
 }
 
-/// Starts the planned process. Blocks until its program is executed or has failed.
+/// Starts the planned process; it runs its program when this returns.
 ///
 /// # Errors
 /// Which step failed, and why.
-pub fn spawn(plan: Plan, spec: &ProcessSpec, cgroup: Option<&Cgroup>) -> Result<Spawned, SpawnFailure> {
+pub async fn spawn(plan: Plan, spec: &ProcessSpec, cgroup: Option<&Cgroup>) -> Result<Spawned, SpawnFailure> {
     let prepare = |error: io::Error| parent_failure("prepare the process", &error);
     let uid = plan.identity.as_ref().map(|identity| identity.uid);
     let ends = match &spec.terminal {
@@ -65,7 +66,7 @@ pub fn spawn(plan: Plan, spec: &ProcessSpec, cgroup: Option<&Cgroup>) -> Result<
         no_new_privileges: spec.no_new_privileges,
         cgroup: cgroup.map(Cgroup::directory).transpose().map_err(prepare)?,
     };
-    let launched = patiently(&order).map_err(|error| match error {
+    let launched = patiently(&order).await.map_err(|error| match error {
         LaunchError::Parent(error) => parent_failure("make a process", &error),
         LaunchError::Child { step, errno } => child_failure(step, errno, &order),
     })?;
@@ -75,18 +76,18 @@ pub fn spawn(plan: Plan, spec: &ProcessSpec, cgroup: Option<&Cgroup>) -> Result<
 
 /// Launches, and again where the program is being written: a descriptor that another child has caught at its start
 /// keeps a file that was just written busy until that child's own exec.
-fn patiently(order: &Launch) -> Result<Launched, LaunchError> {
+async fn patiently(order: &Launch) -> Result<Launched, LaunchError> {
     for pause_ms in [1, 4, 16] {
-        match launch(order) {
+        match launch(order)?.confirm().await {
             Err(LaunchError::Child { step: Step::Exec, errno })
                 if Errno::from_raw_os_error(errno) == Errno::TXTBSY =>
             {
-                std::thread::sleep(Duration::from_millis(pause_ms));
+                sleep(Duration::from_millis(pause_ms)).await;
             }
             result => return result,
         }
     }
-    launch(order)
+    launch(order)?.confirm().await
 }
 
 /// A pipe whose end for the agent does not block.

@@ -47,14 +47,15 @@ impl Supervision {
     ///
     /// # Errors
     /// When the runtime cannot watch them.
-    pub fn new(pidfd: OwnedFd, outputs: [Option<OwnedFd>; STREAMS]) -> io::Result<Self> {
+    pub fn new(pidfd: OwnedFd, outputs: [Option<OwnedFd>; STREAMS], has_cgroup: bool) -> io::Result<Self> {
         let [stdout, stderr] = outputs;
         let pipe =
             |fd: Option<OwnedFd>| fd.map(|fd| watched(fd, Interest::READABLE).map(Arc::new)).transpose();
         Ok(Self {
             pidfd: watched(pidfd, Interest::READABLE)?,
             pipes: [pipe(stdout)?, pipe(stderr)?],
-            oom_kills_before: procfs::oom_kills(),
+            // A cgroup knows its own; without one the guest's count has to do.
+            oom_kills_before: if has_cgroup { 0 } else { procfs::oom_kills() },
         })
     }
 
@@ -83,9 +84,7 @@ impl Supervision {
         };
         process.changed.notify_waiters();
         table.remember(&process);
-        if let Some(cgroup) = cgroup {
-            table.cgroups.release(cgroup);
-        }
+        table.cgroups.release(cgroup);
     }
 
     /// Waits for the leader's end, and brings it about when the time has come. Says why it did; the first reason stays.

@@ -14,6 +14,7 @@ use crate::api::{ExitCause, ProcessSpec, SpawnError, SpawnFailure};
 use crate::clock;
 use crate::errors::{errno_name, invalid};
 use crate::events::Events;
+use crate::sys;
 use std::collections::{HashMap, VecDeque};
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -292,37 +293,43 @@ impl Table {
         let (wanted, pause) = (plan.buffer_bytes, plan.pause_unattached);
         let argv = shortened(&spec.argv);
         let serial = self.serial.fetch_add(1, Ordering::Relaxed);
-        let table = Arc::clone(self);
-        let name = format!("{id}.{serial}");
-        let made = tokio::task::spawn_blocking(move || {
-            let cgroup = table.cgroups.create(&name, spec.limits.as_ref()).map_err(|error| SpawnFailure {
-                errno: errno_name(error.raw_os_error().unwrap_or_default()),
-                ..failure(SpawnError::LimitRefused, format!("Cannot make a cgroup: {error}"))
-            })?;
-            match spawn(plan, &spec, cgroup.as_ref()) {
-                Ok(spawned) => Ok((spawned, cgroup)),
-                Err(failure) => {
-                    if let Some(cgroup) = cgroup {
-                        table.cgroups.release(cgroup);
-                    }
-                    Err(failure)
-                }
+        // All of this on the thread that serves the sessions: another one's wake-up would cost more than the work. What
+        // may take long, the child's way to its program, is waited for without holding it.
+        let made = self.cgroups.create(&format!("{id}.{serial}"), spec.limits.as_ref());
+        let cgroup = made.map_err(|error| SpawnFailure {
+            errno: errno_name(error.raw_os_error().unwrap_or_default()),
+            ..failure(SpawnError::LimitRefused, format!("Cannot make a cgroup: {error}"))
+        })?;
+        let spawned = match spawn(plan, &spec, cgroup.as_ref()).await {
+            Ok(spawned) => spawned,
+            Err(failure) => {
+                self.cgroups.release(cgroup);
+                return Err(failure);
             }
-        });
-        let (spawned, cgroup) =
-            made.await.map_err(|error| failure(SpawnError::Unspecified, error.to_string()))??;
+        };
         let (capacity, reserved) = self.reserve_output(wanted);
         let open = [spawned.outputs[STDOUT].is_some(), spawned.outputs[STDERR].is_some()];
-        let runtime = |error: std::io::Error| {
-            failure(SpawnError::Resources, format!("Cannot watch the process: {error}"))
+        let pid = spawned.launched.pid;
+        let stdin = Stdin::new(spawned.stdin, spawned.terminal.is_some());
+        let supervision = Supervision::new(spawned.launched.pidfd, spawned.outputs, cgroup.is_some());
+        let (stdin, supervision) = match stdin.and_then(|stdin| Ok((stdin, supervision?))) {
+            Ok(parts) => parts,
+            Err(error) => {
+                // It runs, but nobody could look after it.
+                let _ = sys::kill(-pid, 9);
+                let _ = sys::reap(pid);
+                self.cgroups.release(cgroup);
+                self.output_reserved.fetch_sub(reserved, Ordering::Relaxed);
+                return Err(failure(SpawnError::Resources, format!("Cannot watch the process: {error}")));
+            }
         };
         let process = Arc::new(Process {
             id: id.to_owned(),
-            pid: spawned.launched.pid,
+            pid,
             argv,
             started_unix_ns: clock::unix_ns(),
             started_boot_ns: clock::boot_ns(),
-            stdin: Stdin::new(spawned.stdin, spawned.terminal.is_some()).map_err(runtime)?,
+            stdin,
             terminal: spawned.terminal,
             limits: timing,
             state: Mutex::new(State {
@@ -338,7 +345,6 @@ impl Table {
             stop: watch::Sender::new(None),
             reserved,
         });
-        let supervision = Supervision::new(spawned.launched.pidfd, spawned.outputs).map_err(runtime)?;
         Ok((process, supervision))
     }
 

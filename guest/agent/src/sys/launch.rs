@@ -6,14 +6,16 @@
 
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::io::Errno;
+use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Resource, Rlimit};
 use rustix::thread::{Gid, Uid};
 use std::ffi::CString;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::mem::{size_of, zeroed};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::ptr;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 
 /// Who the child becomes.
 pub struct Become {
@@ -94,15 +96,44 @@ fn pointers(strings: &[CString]) -> Vec<*const libc::c_char> {
     strings.iter().map(|string| string.as_ptr()).chain([ptr::null()]).collect()
 }
 
-/// Starts a process. Blocks until the child has executed its program or failed.
+/// A process on its way to its program.
+pub struct Launching {
+    launched: Launched,
+    report: AsyncFd<OwnedFd>,
+}
+
+impl Launching {
+    /// Waits until the child has executed its program or failed. That may take as long as the file systems do that the
+    /// program and the working directory are on.
+    ///
+    /// # Errors
+    /// `Child` when it failed on its way.
+    pub async fn confirm(self) -> Result<Launched, LaunchError> {
+        let mut report = [0; REPORT_LEN];
+        // The few bytes of a report are written, and so read, in one piece.
+        let read = |fd: &OwnedFd| Ok(rustix::io::read(fd, &mut report)?);
+        let count = self.report.async_io(Interest::READABLE, read).await?;
+        if count < REPORT_LEN {
+            // The pipe closed with the exec.
+            return Ok(self.launched);
+        }
+        let _ = super::reap(self.launched.pid);
+        let known = STEPS.into_iter().find(|step| *step as u8 == report[0]);
+        let errno = i32::from_ne_bytes([report[1], report[2], report[3], report[4]]);
+        Err(LaunchError::Child { step: known.unwrap_or(Step::Exec), errno })
+    }
+}
+
+/// Starts a process.
 ///
 /// # Errors
-/// `Parent` when no child could be made, `Child` when it failed on its way.
-pub fn launch(launch: &Launch) -> Result<Launched, LaunchError> {
+/// `Parent` when no child could be made.
+pub fn launch(launch: &Launch) -> Result<Launching, LaunchError> {
     let argv = pointers(&launch.argv);
     let env = pointers(&launch.env);
-    let (report_read, report_write) =
-        rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(io::Error::from)?;
+    let flags = PipeFlags::CLOEXEC | PipeFlags::NONBLOCK;
+    let (report_read, report_write) = pipe_with(flags).map_err(io::Error::from)?;
+    let report = super::watched(report_read, Interest::READABLE)?;
 
     let mut pidfd: libc::c_int = -1;
     // SAFETY: clone_args is plain integers, for which zero is a value.
@@ -132,16 +163,7 @@ pub fn launch(launch: &Launch) -> Result<Launched, LaunchError> {
     // SAFETY: the kernel has put a descriptor there that is nobody else's.
     let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
 
-    drop(report_write);
-    let mut report = [0; REPORT_LEN];
-    if File::from(report_read).read_exact(&mut report).is_err() {
-        // The pipe closed with the exec.
-        return Ok(Launched { pid, pidfd });
-    }
-    let _ = super::reap(pid);
-    let known = STEPS.into_iter().find(|step| *step as u8 == report[0]);
-    let errno = i32::from_ne_bytes([report[1], report[2], report[3], report[4]]);
-    Err(LaunchError::Child { step: known.unwrap_or(Step::Exec), errno })
+    Ok(Launching { launched: Launched { pid, pidfd }, report })
 }
 
 const CLONE_CLEAR_SIGHAND: u64 = 0x1_0000_0000;
