@@ -34,7 +34,7 @@ for (const [header, expected] of [
 test("no header takes long or fails to be read", () => {
   fc.assert(
     fc.property(
-      fc.string({ maxLength: 500, unit: fc.constantFrom(...'Bearer =",\\ realm\tx:;') }),
+      fc.string({ maxLength: 500, unit: fc.constantFrom("Bearer", " ", "=", ",", '"', "\\", "realm", "x") }),
       (header) => {
         parseChallenge(header);
       },

@@ -16,7 +16,8 @@ export type Fault =
   | { readonly kind: "cut"; readonly afterBytes: number }
   /** Sends so many bytes of the answer, and then nothing more. */
   | { readonly kind: "stall"; readonly afterBytes: number }
-  | { readonly kind: "silence" }
+  /** Never answers, and says when it has got that far. */
+  | { readonly kind: "silence"; readonly onReached?: () => void }
   /** Turns a byte of the answer over. */
   | { readonly kind: "corrupt"; readonly atByte: number }
   /** Adds to the answer, or takes from it. */
@@ -60,7 +61,10 @@ export async function startFakeRegistry(): Promise<FakeRegistry> {
     seen.push({ method, path, authorization: request.headers.authorization, range: request.headers.range });
     request.on("error", () => undefined);
     response.on("error", () => undefined);
-    if (fault?.kind === "silence") return;
+    if (fault?.kind === "silence") {
+      fault.onReached?.();
+      return;
+    }
     if (fault?.kind === "status") {
       request.resume();
       response.writeHead(fault.status, fault.headers).end(fault.body ?? "no");
