@@ -95,3 +95,20 @@ test("a locked build and one from what was kept, with an empty home, give the sa
   }
   assert.equal(existsSync(join(empty, "cache/toolchain")), false);
 });
+
+test("an image is reproduced from its spec, and what differs is told where the spec has changed", () => {
+  const arch = ["--arch", "amd64"];
+  const version = succeeds(["images", "build", "--spec", spec, ...arch]).trimEnd();
+  const rebuild = ["images", "rebuild", "--verify", version, ...arch, "--spec"];
+  assert.match(succeeds([...rebuild, spec]), /is reproduced/);
+  const changed = join(work, "changed.yaml");
+  writeFileSync(changed, "extends: kelpie-debian.yaml\nhostname: other\n");
+  const { code, stdout } = kelpie([...rebuild, changed]);
+  assert.equal(code, 1, stdout);
+  assert.match(stdout, /is not reproduced[^]*rootfs\.ext4[^]*planSha256/);
+  succeeds(["images", "build", "--spec", changed, ...arch, "--version", "2.0.0"]);
+  const difference = kelpie(["images", "diff", version, "2.0", ...arch]);
+  assert.equal(difference.code, 1);
+  assert.match(difference.stdout, /~ \/etc\/hostname\n/);
+  assert.equal(kelpie(["images", "diff", version, version, ...arch]).stdout, "");
+});

@@ -12,6 +12,7 @@ export {
   type RegistryReference,
   type RepositoryName,
 } from "./distribution/oci/reference.ts";
+export { type Change, diffImages, type ImageDiff } from "./diff/image-diff.ts";
 export type { TransferProgress } from "./distribution/progress.ts";
 export {
   exportImage,
@@ -50,6 +51,7 @@ export {
   maxLockBytes,
   parseLock,
 } from "./plan/lock.ts";
+export { rebuildImage, type Rebuilt } from "./plan/rebuild.ts";
 export {
   buildFromVendored,
   type LockedBuild,

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { type ImagePlan, planImage, planSha256, planText } from "@kelpie/images";
 import type { ResolvedPackage } from "@kelpie/repositories";
 import { architectureOf, buildOptions } from "../build.ts";
+import { archOption } from "../choose-image.ts";
 import { command } from "../command.ts";
 import { lockChoice, lockOptions, sourceOptions } from "../lock-options.ts";
 import { Phases } from "../output/phases.ts";
@@ -13,7 +14,7 @@ import { formatTable } from "../output/table.ts";
 export const imagesPlan = command({
   options: {
     spec: sourceOptions.spec,
-    arch: { type: "string", value: "ARCH", help: "amd64 or arm64 [default: this machine's]" },
+    arch: archOption,
     version: {
       type: "string",
       value: "VERSION",

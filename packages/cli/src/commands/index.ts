@@ -39,6 +39,16 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import("./images-vendor.ts")).imagesVendor,
   },
   {
+    path: ["images", "rebuild"],
+    summary: "Build an image once more, and compare",
+    load: async () => (await import("./images-rebuild.ts")).imagesRebuild,
+  },
+  {
+    path: ["images", "diff"],
+    summary: "Show what differs between two images",
+    load: async () => (await import("./images-diff.ts")).imagesDiff,
+  },
+  {
     path: ["images", "list"],
     summary: "List the images in the store",
     load: async () => (await import("./images-list.ts")).imagesList,

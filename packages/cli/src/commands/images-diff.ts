@@ -1,0 +1,45 @@
+// kelpie images diff
+
+import { diffImages } from "@kelpie/images";
+import { KelpieError } from "@kelpie/platform";
+import { architectureOf } from "../build.ts";
+import { archOption } from "../choose-image.ts";
+import { command } from "../command.ts";
+import { formatChanges } from "../output/changes.ts";
+import { chooseImage } from "../sandbox.ts";
+
+export const imagesDiff = command({
+  positionals: "BEFORE AFTER",
+  options: {
+    arch: archOption,
+    json: { type: "boolean", help: "Print JSON" },
+  },
+  details:
+    "Compares metadata, packages, the root file system's entries with their content (but not their times), the initrd's\nmodules and the sizes. Exits with 0 where nothing differs, and with 1 where something does.",
+  async run(context, { options, positionals }) {
+    const { platform, terminal, home, signal } = context;
+    const [before, after, ...others] = positionals;
+    if (before === undefined || after === undefined || others.length > 0)
+      throw new KelpieError("usage", "Two images are compared", { expected: "BEFORE AFTER" });
+    const architecture = architectureOf(context, options.arch);
+    const found = await diffImages(
+      platform,
+      home,
+      await chooseImage(context, before, architecture),
+      await chooseImage(context, after, architecture),
+      signal,
+    );
+    const { metadata, packages, files, modules, sizes } = found;
+    terminal.stdout.write(
+      options.json === true
+        ? `${JSON.stringify(found, undefined, 2)}\n`
+        : formatChanges("metadata", metadata) +
+            formatChanges("packages", packages) +
+            formatChanges("files", files) +
+            formatChanges("modules", modules) +
+            formatChanges("sizes", sizes),
+    );
+    const differs = Object.values(found).some((changes: readonly unknown[]) => changes.length > 0);
+    return differs ? 1 : 0;
+  },
+});
