@@ -141,7 +141,9 @@ fn restarts() -> u32 {
     u32::try_from(starts.saturating_sub(1)).unwrap_or(u32::MAX)
 }
 
-fn disks() -> Vec<Disk> {
+/// Mounted file systems that have a size.
+#[must_use]
+pub fn disks() -> Vec<Disk> {
     let mounts = procfs::mounts(&read_to_string("/proc/self/mountinfo").unwrap_or_default());
     let disk = |mount: procfs::Mount| {
         let figures = rustix::fs::statvfs(&mount.target).ok().filter(|figures| figures.f_blocks > 0)?;

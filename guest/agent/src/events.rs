@@ -6,7 +6,7 @@ use crate::clock;
 use crate::process::lock;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 /// How many events are kept for watchers that are behind or come back.
 const BACKLOG: usize = 1024;
@@ -16,6 +16,8 @@ const BACKLOG: usize = 1024;
 pub struct Events {
     backlog: Mutex<Backlog>,
     added: Notify,
+    /// How many follow.
+    watchers: watch::Sender<usize>,
 }
 
 #[derive(Default)]
@@ -42,6 +44,12 @@ impl Events {
         self.added.notify_waiters();
     }
 
+    /// Waits until somebody follows.
+    pub async fn watched(&self) {
+        // The sender is this very struct's, so that the wait cannot fail.
+        let _ = self.watchers.subscribe().wait_for(|count| *count > 0).await;
+    }
+
     /// A process has ended.
     pub fn process_ended(&self, id: &str) {
         self.add(Event::ProcessEnded(ProcessEnded { id: id.to_owned() }));
@@ -55,11 +63,18 @@ pub struct Watcher {
     started: bool,
 }
 
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        self.events.watchers.send_modify(|count| *count -= 1);
+    }
+}
+
 impl Watcher {
     /// Follows the events after the given one, or those to come.
     #[must_use]
     pub fn new(events: Arc<Events>, after: Option<u64>) -> Self {
         let last = lock(&events.backlog).last;
+        events.watchers.send_modify(|count| *count += 1);
         Self { events, seen: after.unwrap_or(last).min(last), started: false }
     }
 

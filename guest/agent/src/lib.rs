@@ -14,6 +14,7 @@ pub mod session;
 pub mod state;
 pub mod sys;
 pub mod system;
+pub mod vitals;
 
 /// Writes a line to stderr, which kelpie-init brings to the console and to /var/log/kelpie-guest.log.
 pub fn log(line: std::fmt::Arguments<'_>) {

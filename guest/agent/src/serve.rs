@@ -13,6 +13,7 @@ use crate::procfs;
 use crate::session::{Sessions, listen, ports};
 use crate::state::Guest;
 use crate::system::service::System;
+use crate::vitals;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -104,6 +105,7 @@ fn sessions(guest: &Arc<Guest>, cgroups: Cgroups, in_vm: bool) -> Arc<Sessions> 
     let budget = procfs::memory().total_bytes / OUTPUT_SHARE;
     let table =
         Arc::new(Table::new(cgroups, Arc::clone(&events), usize::try_from(budget).unwrap_or(usize::MAX)));
+    tokio::spawn(vitals::watch_over(Arc::clone(&events)));
     let open = Arc::new(AtomicU32::new(0));
     let agent =
         Agent { guest: Arc::clone(guest), table: Arc::clone(&table), events, sessions: Arc::clone(&open) };

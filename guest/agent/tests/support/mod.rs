@@ -32,11 +32,18 @@ pub struct Agent {
 impl Agent {
     /// Starts an agent and waits for its line.
     pub fn start() -> Self {
+        Self::start_by(&[])
+    }
+
+    /// Starts an agent through another program, which executes what follows it.
+    pub fn start_by(program: &[&str]) -> Self {
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
         let directory = std::env::temp_dir().join(format!("kelpie-agent-{}-{serial}", std::process::id()));
         std::fs::create_dir_all(&directory).unwrap();
         let cgroup = format!("kelpie-test-{}-{serial}", std::process::id());
-        let mut child = Command::new(env!("CARGO_BIN_EXE_kelpie-guest"))
+        let words: Vec<&str> = program.iter().copied().chain([env!("CARGO_BIN_EXE_kelpie-guest")]).collect();
+        let mut child = Command::new(words[0])
+            .args(&words[1..])
             .arg("--unix")
             .arg(directory.join("agent.sock"))
             .arg("--cgroup")
@@ -115,6 +122,11 @@ impl Channel {
             hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
         let task = tokio::spawn(async move { drop(connection.await) });
         (Self { sender }, task)
+    }
+
+    /// Whether the agent has ended the connection.
+    pub fn is_closed(&self) -> bool {
+        self.sender.is_closed()
     }
 
     pub fn processes(&self) -> ProcessServiceClient<Self> {

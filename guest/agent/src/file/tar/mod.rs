@@ -6,6 +6,7 @@
 pub mod header;
 pub mod pack;
 pub mod pax;
+pub mod tree;
 pub mod unpack;
 
 /// What everything in an archive is a multiple of.

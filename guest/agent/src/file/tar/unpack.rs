@@ -1,24 +1,20 @@
 //! Unpacks an archive that comes in pieces.
 //!
-//! The archive is not trusted: every path is resolved below the root by the kernel (openat2, `RESOLVE_BENEATH`),
-//! sizes and counts are bounded, and nothing is kept of an entry once it is made.
+//! The archive is not trusted: its headers are checked, its sizes and counts bounded, and nothing is kept of an entry
+//! once it is made. `tree` makes it.
 
 use super::header::{Block, Header, decode, number};
 use super::pax::{Records, decimal, parse};
+use super::tree::Tree;
 use super::{BLOCK, MAX_EXTRA, MAX_PATH, MAX_SEGMENTS, padding};
 use crate::api::Owner;
 use crate::errors::{invalid, status};
-use crate::file::change::{Attributes, is, set_open_attributes};
-use crate::file::info::PERMISSIONS;
-use crate::file::place::open_beneath;
-use rustix::fs::{
-    AtFlags, FileType, Mode, OFlags, XattrFlags, linkat, mkdirat, mknodat, openat, symlinkat, unlinkat,
-};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, linkat, mknodat, openat, symlinkat};
 use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::{Component, Path, PathBuf};
@@ -34,13 +30,12 @@ pub struct Options {
 
 /// An archive that is being unpacked.
 pub struct Unpacker {
-    root: OwnedFd,
-    options: Options,
+    tree: Tree,
+    max_entries: u64,
+    max_bytes: u64,
     state: State,
     /// What was said ahead of the next entry.
     records: Records,
-    /// Directories whose time is set when the archive has left them: making things in them changes it.
-    open_directories: Vec<(PathBuf, OwnedFd, i64)>,
     entries: u64,
     content_bytes: u64,
 }
@@ -93,11 +88,11 @@ impl Unpacker {
     #[must_use]
     pub fn new(root: OwnedFd, options: Options) -> Self {
         Self {
-            root,
-            options,
+            tree: Tree::new(root, options.owner, options.no_replace),
+            max_entries: options.max_entries,
+            max_bytes: options.max_bytes,
             state: State::Header(Vec::new()),
             records: Records::default(),
-            open_directories: Vec::new(),
             entries: 0,
             content_bytes: 0,
         }
@@ -112,7 +107,7 @@ impl Unpacker {
     /// Where it unpacks to.
     #[must_use]
     pub fn root(&self) -> &OwnedFd {
-        &self.root
+        self.tree.root()
     }
 
     /// Takes the next piece.
@@ -180,7 +175,7 @@ impl Unpacker {
             State::Header(block) if block.is_empty() => {}
             _ => return Err(malformed("it ends within an entry")),
         }
-        self.leave_directories(None)
+        self.tree.leave_directories(None)
     }
 
     fn header(&mut self, block: &Block) -> Result<State, Status> {
@@ -226,31 +221,38 @@ impl Unpacker {
         header.uid = records.uid.unwrap_or(header.uid);
         header.gid = records.gid.unwrap_or(header.gid);
         self.entries += 1;
-        if self.entries > self.options.max_entries {
+        if self.entries > self.max_entries {
             return Err(Status::resource_exhausted(format!(
                 "The archive has more than {} entries",
-                self.options.max_entries
+                self.max_entries
             )));
         }
         let path = safe_path(&header.path)?;
-        self.leave_directories(Some(&path))?;
+        self.tree.leave_directories(Some(&path))?;
         let what = |error: io::Error| status(format!("unpack {}", path.display()), &error);
         let skip = State::Skip(header.size.saturating_add(padding(header.size)));
         match header.kind {
             b'0' | 0 | b'7' | b'S' => return self.regular(&path, header, records, block),
-            b'5' => self.directory(&path, &header, &records).map_err(what)?,
+            b'5' => self.tree.directory(&path, &header, &records).map_err(what)?,
             b'1' => {
                 let target = safe_path(&header.link)?;
-                self.make(&path, |directory, name| {
-                    let from = self.parent(&target)?;
-                    linkat(&from, target.file_name().ok_or(Errno::INVAL)?, directory, name, AtFlags::empty())
-                })
-                .map_err(what)?;
+                self.tree
+                    .make(&path, |directory, name| {
+                        let from = self.tree.parent(&target)?;
+                        linkat(
+                            &from,
+                            target.file_name().ok_or(Errno::INVAL)?,
+                            directory,
+                            name,
+                            AtFlags::empty(),
+                        )
+                    })
+                    .map_err(what)?;
             }
             b'2' => {
                 let link = OsStr::from_bytes(&header.link);
-                self.make(&path, |directory, name| symlinkat(link, directory, name)).map_err(what)?;
-                self.attributes(&path, &header, &records, true).map_err(what)?;
+                self.tree.make(&path, |directory, name| symlinkat(link, directory, name)).map_err(what)?;
+                self.tree.attributes(&path, &header, &records, true).map_err(what)?;
             }
             b'3' | b'4' | b'6' => {
                 let kind = match header.kind {
@@ -260,9 +262,10 @@ impl Unpacker {
                 };
                 let device = rustix::fs::makedev(header.major, header.minor);
                 let mode = Mode::from_raw_mode(0o600);
-                self.make(&path, |directory, name| mknodat(directory, name, kind, mode, device))
+                self.tree
+                    .make(&path, |directory, name| mknodat(directory, name, kind, mode, device))
                     .map_err(what)?;
-                self.attributes(&path, &header, &records, false).map_err(what)?;
+                self.tree.attributes(&path, &header, &records, false).map_err(what)?;
             }
             kind => {
                 return Err(malformed(format!("{} is of an unknown kind: {kind:#x}", path.display())));
@@ -285,11 +288,12 @@ impl Unpacker {
     ) -> Result<State, Status> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mut file = None;
-        self.make(path, |directory, name| {
-            file = Some(openat(directory, name, flags, Mode::from_raw_mode(0o600))?);
-            Ok(())
-        })
-        .map_err(|error| status(format!("unpack {}", path.display()), &error))?;
+        self.tree
+            .make(path, |directory, name| {
+                file = Some(openat(directory, name, flags, Mode::from_raw_mode(0o600))?);
+                Ok(())
+            })
+            .map_err(|error| status(format!("unpack {}", path.display()), &error))?;
         let file = File::from(file.ok_or_else(|| Status::internal("A file was made and not opened"))?);
         let left = header.size;
         let mut open = Box::new(Open {
@@ -375,10 +379,10 @@ impl Unpacker {
             return Err(malformed(format!("a sparse file's pieces have {total} bytes, its content {left}")));
         }
         self.content_bytes = self.content_bytes.saturating_add(left);
-        if self.options.max_bytes > 0 && self.content_bytes > self.options.max_bytes {
+        if self.max_bytes > 0 && self.content_bytes > self.max_bytes {
             return Err(Status::resource_exhausted(format!(
                 "The archive has more than {} bytes of content",
-                self.options.max_bytes
+                self.max_bytes
             )));
         }
         self.write(file, left, &[])
@@ -406,115 +410,8 @@ impl Unpacker {
         if written.map_or(0, |(offset, length)| offset + length) < open.size {
             open.file.set_len(open.size).map_err(what)?;
         }
-        self.set(&open.file, &open.header, &open.records, false).map_err(what)?;
+        self.tree.set(&open.file, &open.header, &open.records, false).map_err(what)?;
         Ok(after(open.padding))
-    }
-
-    fn directory(&mut self, path: &Path, header: &Header, records: &Records) -> io::Result<()> {
-        let made = match path.file_name() {
-            // The root itself.
-            None => Ok(()),
-            Some(name) => {
-                let parent = self.parent(path)?;
-                match mkdirat(&parent, name, Mode::from_raw_mode(0o700)) {
-                    Err(Errno::EXIST) => Err(()),
-                    result => Ok(result?),
-                }
-            }
-        };
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY;
-        let follow = if made.is_ok() { OFlags::NOFOLLOW } else { OFlags::empty() };
-        let directory = open_beneath(&self.root, path, flags | follow, Mode::empty())?;
-        if made.is_err() && self.is_link(path)? {
-            // A link to a directory, as /bin may be, stays one, and what it leads to stays as it is.
-            return Ok(());
-        }
-        self.set(&directory, header, records, false)?;
-        let modified = records.modified_ns.unwrap_or(header.modified.saturating_mul(1_000_000_000));
-        self.open_directories.push((path.to_owned(), directory, modified));
-        Ok(())
-    }
-
-    fn is_link(&self, path: &Path) -> io::Result<bool> {
-        let parent = self.parent(path)?;
-        let name = path.file_name().unwrap_or(OsStr::new("."));
-        let stat = rustix::fs::statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW)?;
-        Ok(FileType::from_raw_mode(stat.st_mode) == FileType::Symlink)
-    }
-
-    /// Sets the times of directories that `path` is not in.
-    fn leave_directories(&mut self, path: Option<&Path>) -> Result<(), Status> {
-        while let Some((directory, fd, modified)) = self
-            .open_directories
-            .pop_if(|(directory, _, _)| path.is_none_or(|path| !path.starts_with(&directory)))
-        {
-            let attributes = Attributes { modified_unix_ns: Some(modified), ..Attributes::default() };
-            set_open_attributes(&fd, attributes)
-                .map_err(|error| status(format!("set the time of {}", directory.display()), &error))?;
-        }
-        // A tree deeper than this keeps the times of its making.
-        if self.open_directories.len() > crate::file::walk::MAX_DEPTH {
-            self.open_directories.pop();
-        }
-        Ok(())
-    }
-
-    /// Makes something under a name; what has the name already is replaced, unless it is a directory.
-    fn make(
-        &self,
-        path: &Path,
-        mut make: impl FnMut(&OwnedFd, &OsStr) -> rustix::io::Result<()>,
-    ) -> io::Result<()> {
-        let name = path.file_name().ok_or(Errno::INVAL)?;
-        let parent = self.parent(path)?;
-        match make(&parent, name) {
-            Err(Errno::EXIST) if !self.options.no_replace => {}
-            result => return Ok(result?),
-        }
-        unlinkat(&parent, name, AtFlags::empty())?;
-        Ok(make(&parent, name)?)
-    }
-
-    /// The directory that a path is in; missing ones are made.
-    fn parent(&self, path: &Path) -> rustix::io::Result<OwnedFd> {
-        let parent = path.parent().unwrap_or(Path::new(""));
-        let flags = OFlags::PATH | OFlags::DIRECTORY;
-        let errno = |error: io::Error| Errno::from_io_error(&error).unwrap_or(Errno::IO);
-        match open_beneath(&self.root, parent, flags, Mode::empty()) {
-            Err(error) if is(&error, Errno::NOENT) => {}
-            result => return result.map_err(errno),
-        }
-        let above = self.parent(parent)?;
-        let name = parent.file_name().ok_or(Errno::NOENT)?;
-        match mkdirat(&above, name, Mode::from_raw_mode(0o755)) {
-            Ok(()) | Err(Errno::EXIST) => {}
-            Err(error) => return Err(error),
-        }
-        open_beneath(&self.root, parent, flags, Mode::empty()).map_err(errno)
-    }
-
-    fn attributes(&self, path: &Path, header: &Header, records: &Records, link: bool) -> io::Result<()> {
-        let file = open_beneath(&self.root, path, OFlags::PATH | OFlags::NOFOLLOW, Mode::empty())?;
-        self.set(file, header, records, link)
-    }
-
-    fn set(&self, file: impl AsFd, header: &Header, records: &Records, link: bool) -> io::Result<()> {
-        let file = file.as_fd();
-        let modified = records.modified_ns.unwrap_or(header.modified.saturating_mul(1_000_000_000));
-        let attributes = Attributes {
-            owner: Some(self.options.owner.unwrap_or(Owner { uid: header.uid, gid: header.gid })),
-            // A symbolic link has no mode of its own.
-            mode: (!link).then_some(header.mode & PERMISSIONS),
-            modified_unix_ns: None,
-        };
-        set_open_attributes(file, attributes)?;
-        if !link {
-            let path = format!("/proc/self/fd/{}", file.as_raw_fd());
-            for (name, value) in &records.xattrs {
-                rustix::fs::setxattr(path.as_str(), name.as_slice(), value, XattrFlags::empty())?;
-            }
-        }
-        set_open_attributes(file, Attributes { modified_unix_ns: Some(modified), ..Attributes::default() })
     }
 }
 
