@@ -112,3 +112,10 @@ test("an image is reproduced from its spec, and what differs is told where the s
   assert.match(difference.stdout, /~ \/etc\/hostname\n/);
   assert.equal(kelpie(["images", "diff", version, version, ...arch]).stdout, "");
 });
+
+test("an image that was built passes its check", () => {
+  const version = succeeds(["images", "build", "--spec", spec, "--arch", "amd64"]).trimEnd();
+  const text = succeeds(["images", "check", version, "--arch", "amd64"]);
+  assert.match(text, /^ok +a driver: virtio_blk +virtio_blk in the initrd$/m);
+  assert.doesNotMatch(text, /MISSING/);
+});

@@ -12,6 +12,8 @@ export {
   type RegistryReference,
   type RepositoryName,
 } from "./distribution/oci/reference.ts";
+export { checkImage } from "./check/check-image.ts";
+export type { Finding } from "./check/finding.ts";
 export { type Change, diffImages, type ImageDiff } from "./diff/image-diff.ts";
 export type { TransferProgress } from "./distribution/progress.ts";
 export {

@@ -49,6 +49,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import("./images-diff.ts")).imagesDiff,
   },
   {
+    path: ["images", "check"],
+    summary: "Check that an image has what a VM needs, without booting it",
+    load: async () => (await import("./images-check.ts")).imagesCheck,
+  },
+  {
     path: ["images", "list"],
     summary: "List the images in the store",
     load: async () => (await import("./images-list.ts")).imagesList,
