@@ -213,7 +213,7 @@ impl FileService for Files {
         };
         let root =
             run(what.clone(), move || place.open(OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())).await?;
-        let mut unpacker = unpack::Unpacker::new(root, options);
+        let mut unpacker = unpack::Unpacker::new(root, &options);
         let mut going = true;
         while going {
             let chunks;

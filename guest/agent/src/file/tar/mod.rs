@@ -3,6 +3,7 @@
 //! Formats: POSIX.1-2017 pax, with the ustar and GNU headers that it grew out of; sparse files as GNU tar writes them;
 //! extended attributes as `SCHILY.xattr.` records.
 
+pub mod content;
 pub mod header;
 pub mod pack;
 pub mod pax;

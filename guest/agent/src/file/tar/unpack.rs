@@ -3,20 +3,19 @@
 //! The archive is not trusted: its headers are checked, its sizes and counts bounded, and nothing is kept of an entry
 //! once it is made. `tree` makes it.
 
-use super::header::{Block, Header, decode, number};
-use super::pax::{Records, decimal, parse};
+use super::content::{Content, MapKind};
+use super::header::{Block, Header, decode};
+use super::pax::{Records, parse};
 use super::tree::Tree;
-use super::{BLOCK, MAX_EXTRA, MAX_PATH, MAX_SEGMENTS, padding};
+use super::{BLOCK, MAX_EXTRA, MAX_PATH, padding};
 use crate::api::Owner;
 use crate::errors::{invalid, status};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, linkat, mknodat, openat, symlinkat};
 use rustix::io::Errno;
 use std::ffi::OsStr;
-use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::FileExt;
 use std::path::{Component, Path, PathBuf};
 use tonic::Status;
 
@@ -53,40 +52,27 @@ enum State {
     /// More of the old GNU map of a sparse file.
     OldMap {
         block: Vec<u8>,
-        file: Box<Open>,
+        file: Box<Content>,
         left: u64,
     },
     /// The map that stands before the content of a sparse file.
     Map {
         text: Vec<u8>,
-        file: Box<Open>,
+        file: Box<Content>,
         left: u64,
     },
     Content {
-        file: Box<Open>,
+        file: Box<Content>,
         left: u64,
     },
     Skip(u64),
     End,
 }
 
-/// A regular file that is being filled.
-struct Open {
-    file: File,
-    header: Header,
-    records: Records,
-    segments: Vec<(u64, u64)>,
-    /// The segment that is filled, and how far.
-    at: (usize, u64),
-    /// The file's length.
-    size: u64,
-    padding: u64,
-}
-
 impl Unpacker {
     /// Below an open directory.
     #[must_use]
-    pub fn new(root: OwnedFd, options: Options) -> Self {
+    pub fn new(root: OwnedFd, options: &Options) -> Self {
         Self {
             tree: Tree::new(root, options.owner, options.no_replace),
             max_entries: options.max_entries,
@@ -140,14 +126,10 @@ impl Unpacker {
                     fill(&mut block, &mut bytes, BLOCK);
                     match <&Block>::try_from(block.as_slice()) {
                         Err(_) => State::OldMap { block, file, left },
-                        Ok(whole) => {
-                            old_segments(&mut file.segments, &whole[..504])?;
-                            if whole[504] == 0 {
-                                self.content(file, left)?
-                            } else {
-                                State::OldMap { block: Vec::new(), file, left }
-                            }
+                        Ok(whole) if file.old_continuation(whole)? => {
+                            State::OldMap { block: Vec::new(), file, left }
                         }
+                        Ok(_) => self.content(file, left)?,
                     }
                 }
                 State::Map { text, file, left } => self.map(text, file, left, &mut bytes)?,
@@ -294,124 +276,62 @@ impl Unpacker {
                 Ok(())
             })
             .map_err(|error| status(format!("unpack {}", path.display()), &error))?;
-        let file = File::from(file.ok_or_else(|| Status::internal("A file was made and not opened"))?);
+        let file = file.ok_or_else(|| Status::internal("A file was made and not opened"))?;
         let left = header.size;
-        let mut open = Box::new(Open {
-            file,
-            segments: vec![(0, left)],
-            at: (0, 0),
-            size: records.sparse.size.unwrap_or(left),
-            padding: padding(left),
-            header,
-            records,
-        });
-        if open.header.kind == b'S' {
-            open.segments.clear();
-            old_segments(&mut open.segments, &block[386..482])?;
-            let size = number(&block[483..495]).and_then(|size| u64::try_from(size).ok());
-            open.size = size.ok_or_else(|| malformed("a sparse file's size is no number"))?;
-            if block[482] != 0 {
-                return Ok(State::OldMap { block: Vec::new(), file: open, left });
+        let mut file = Box::new(Content::new(file.into(), header, records));
+        match file.map_kind() {
+            MapKind::None => {}
+            MapKind::Before => return Ok(State::Map { text: Vec::new(), file, left }),
+            MapKind::Old => {
+                if file.old_header(block)? {
+                    return Ok(State::OldMap { block: Vec::new(), file, left });
+                }
             }
-        } else if open.records.sparse.map_in_content {
-            open.segments.clear();
-            return Ok(State::Map { text: Vec::new(), file: open, left });
-        } else if let Some(map) = open.records.sparse.map.take() {
-            open.segments = map;
         }
-        self.content(open, left)
+        self.content(file, left)
     }
 
     /// Takes a block of the map that stands before a sparse file's content.
     fn map(
         &mut self,
         mut text: Vec<u8>,
-        mut file: Box<Open>,
+        mut file: Box<Content>,
         left: u64,
         bytes: &mut &[u8],
     ) -> Result<State, Status> {
         let whole = text.len() / BLOCK * BLOCK + BLOCK;
         let before = text.len();
         fill(&mut text, bytes, whole);
-        let left = left
-            .checked_sub((text.len() - before) as u64)
-            .ok_or_else(|| malformed("a sparse file's map is cut"))?;
-        if text.len() as u64 > MAX_EXTRA {
-            return Err(malformed("a sparse file's map is too long"));
+        let cut = || malformed("a sparse file's map is cut");
+        let left = left.checked_sub((text.len() - before) as u64).ok_or_else(cut)?;
+        if text.len() == whole && file.map_before(&text)? {
+            return self.content(file, left);
         }
-        if text.len() < whole {
-            return Ok(State::Map { text, file, left });
-        }
-        let mut lines = text.split(|byte| *byte == b'\n');
-        let count: Option<usize> = lines.next().and_then(decimal);
-        let count = count.filter(|count| *count <= MAX_SEGMENTS);
-        let count = count.ok_or_else(|| malformed("a sparse file's map has no sensible count"))?;
-        // The last piece is what comes after the last newline so far.
-        let numbers: Vec<&[u8]> = lines.collect();
-        if numbers.len() <= 2 * count {
-            return if left == 0 {
-                Err(malformed("a sparse file's map is cut"))
-            } else {
-                Ok(State::Map { text, file, left })
-            };
-        }
-        for pair in numbers[..2 * count].as_chunks::<2>().0 {
-            let segment = decimal(pair[0]).zip(decimal(pair[1]));
-            file.segments.push(segment.ok_or_else(|| malformed("a sparse file's map has a bad number"))?);
-        }
-        self.content(file, left)
+        if left == 0 { Err(cut()) } else { Ok(State::Map { text, file, left }) }
     }
 
-    /// Checks a file's segments against its content, and goes on to that.
-    fn content(&mut self, file: Box<Open>, left: u64) -> Result<State, Status> {
-        let mut end = 0;
-        let mut total: u64 = 0;
-        for (offset, length) in &file.segments {
-            let sensible =
-                *offset >= end && offset.checked_add(*length).is_some_and(|stop| stop <= file.size);
-            if !sensible {
-                return Err(malformed("a sparse file's pieces overlap or reach beyond its end"));
-            }
-            end = offset + length;
-            total += length;
-        }
-        if total != left {
-            return Err(malformed(format!("a sparse file's pieces have {total} bytes, its content {left}")));
-        }
+    /// Goes on to a file's content.
+    fn content(&mut self, file: Box<Content>, left: u64) -> Result<State, Status> {
+        file.check(left)?;
         self.content_bytes = self.content_bytes.saturating_add(left);
         if self.max_bytes > 0 && self.content_bytes > self.max_bytes {
-            return Err(Status::resource_exhausted(format!(
-                "The archive has more than {} bytes of content",
-                self.max_bytes
-            )));
+            let message = format!("The archive has more than {} bytes of content", self.max_bytes);
+            return Err(Status::resource_exhausted(message));
         }
         self.write(file, left, &[])
     }
 
     /// Writes content; after the last of it the file gets its attributes.
-    fn write(&mut self, mut open: Box<Open>, left: u64, mut bytes: &[u8]) -> Result<State, Status> {
-        let left = left - bytes.len() as u64;
+    fn write(&mut self, mut file: Box<Content>, left: u64, bytes: &[u8]) -> Result<State, Status> {
         let what = |error: io::Error| status("unpack a file", &error);
-        while let Some((offset, length)) = open.segments.get(open.at.0).copied() {
-            let piece = take(&mut bytes, length - open.at.1);
-            if piece.is_empty() && length > open.at.1 {
-                break;
-            }
-            open.file.write_all_at(piece, offset + open.at.1).map_err(what)?;
-            open.at.1 += piece.len() as u64;
-            if open.at.1 == length {
-                open.at = (open.at.0 + 1, 0);
-            }
-        }
+        file.write(bytes).map_err(what)?;
+        let left = left - bytes.len() as u64;
         if left > 0 {
-            return Ok(State::Content { file: open, left });
+            return Ok(State::Content { file, left });
         }
-        let written = open.segments.iter().rfind(|(_, length)| *length > 0);
-        if written.map_or(0, |(offset, length)| offset + length) < open.size {
-            open.file.set_len(open.size).map_err(what)?;
-        }
-        self.tree.set(&open.file, &open.header, &open.records, false).map_err(what)?;
-        Ok(after(open.padding))
+        file.finish().map_err(what)?;
+        self.tree.set(&file.file, &file.header, &file.records, false).map_err(what)?;
+        Ok(after(padding(file.header.size)))
     }
 }
 
@@ -421,7 +341,7 @@ fn after(padding: u64) -> State {
 }
 
 /// Takes up to `limit` bytes from the front.
-fn take<'a>(bytes: &mut &'a [u8], limit: u64) -> &'a [u8] {
+pub(super) fn take<'a>(bytes: &mut &'a [u8], limit: u64) -> &'a [u8] {
     let count = usize::try_from(limit).unwrap_or(usize::MAX).min(bytes.len());
     let (taken, rest) = bytes.split_at(count);
     *bytes = rest;
@@ -432,23 +352,6 @@ fn take<'a>(bytes: &mut &'a [u8], limit: u64) -> &'a [u8] {
 fn fill(to: &mut Vec<u8>, from: &mut &[u8], length: usize) {
     let missing = length.saturating_sub(to.len()) as u64;
     to.extend_from_slice(take(from, missing));
-}
-
-/// Adds the pieces that an old GNU header or its continuation lists.
-fn old_segments(segments: &mut Vec<(u64, u64)>, text: &[u8]) -> Result<(), Status> {
-    for pair in text.as_chunks::<24>().0 {
-        if pair[0] == 0 {
-            break;
-        }
-        let numbers = number(&pair[..12]).zip(number(&pair[12..]));
-        let segment =
-            numbers.and_then(|(offset, length)| Some((offset.try_into().ok()?, length.try_into().ok()?)));
-        segments.push(segment.ok_or_else(|| malformed("a sparse file's map has a bad number"))?);
-    }
-    if segments.len() > MAX_SEGMENTS {
-        return Err(malformed(format!("a sparse file has more than {MAX_SEGMENTS} pieces")));
-    }
-    Ok(())
 }
 
 /// A path below the root: without a leading slash, `.`, or `..`.
@@ -470,6 +373,7 @@ fn safe_path(bytes: &[u8]) -> Result<PathBuf, Status> {
     Ok(path)
 }
 
-fn malformed(fault: impl std::fmt::Display) -> Status {
+/// The status for an archive that breaks its format's rules.
+pub(super) fn malformed(fault: impl std::fmt::Display) -> Status {
     invalid(format!("The archive is malformed: {fault}"))
 }
