@@ -96,7 +96,14 @@ async function readLock(
       : lock.kind === "file"
         ? lock.path
         : vendoredLockPath(lock.directory);
-  if (lock === undefined && (await files.stat(path)) === undefined) return undefined;
+  if ((await files.stat(path)) === undefined) {
+    if (lock === undefined) return undefined;
+    const kind = lock.kind === "file" ? "lock" : "vendor --output DIR";
+    throw new KelpieError("not-found", "There is no lock", {
+      where: path,
+      help: `Write one: kelpie images ${kind} --spec ${request.spec}`,
+    });
+  }
   const text = new TextDecoder().decode(await files.readFile(path, maxLockBytes));
   return lockedFor(parseLock(text, path), spec, path);
 }
