@@ -1,11 +1,12 @@
 // Images through a real registry, judged by skopeo.
 
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { promisify } from "node:util";
 import { KelpieError, type Platform, realPlatform } from "@kelpie/platform";
 import { imageFileNames } from "../metadata/image-metadata.ts";
 import { imageFile, ImageStore, type StoredImage } from "../store/image-store.ts";
@@ -127,7 +128,7 @@ test("another version of an image transfers little more than what changed", {
 }, async () => {
   await using registry = await startRegistry();
   await using at = await homes();
-  const content = rootfs("delta", 24 << 20);
+  const content = rootfs("delta", 12 << 20);
   // Everything behind the new content has moved.
   const moved = new Uint8Array(content.length + 8192);
   moved.set(content.subarray(0, 4 << 20), 0);
@@ -148,11 +149,11 @@ test("another version of an image transfers little more than what changed", {
   const pulled = await pull(at.to, delta.reference);
   await assertSame(next, pulled.image);
   assert.ok(
-    delta.networkBytes < whole.networkBytes * 0.4,
+    delta.networkBytes < whole.networkBytes * 0.2,
     `pushed ${delta.networkBytes} of ${whole.networkBytes}`,
   );
   assert.ok(
-    pulled.networkBytes < whole.networkBytes * 0.4,
+    pulled.networkBytes < whole.networkBytes * 0.2,
     `pulled ${pulled.networkBytes} of ${whole.networkBytes}`,
   );
 });
@@ -269,13 +270,14 @@ test("skopeo reads what we push, and we read what skopeo pushes", { skip: skipWi
   await using at = await homes();
   const image = await addImage(realPlatform, at.from, "amd64");
   const { reference } = await push(registry.host, [image, await addImage(realPlatform, at.from, "arm64")]);
-  const skopeo = (...args: readonly string[]): Buffer =>
-    execFileSync("skopeo", args, {
-      stdio: ["ignore", "pipe", "pipe"],
-      env: { ...process.env, TMPDIR: at.directory },
-    });
+  // Not execFileSync: the registry would wait for us to read what it logs.
+  const skopeo = async (...args: readonly string[]): Promise<Buffer> => {
+    const env = { ...process.env, TMPDIR: at.directory };
+    const { stdout } = await promisify(execFile)("skopeo", args, { env, encoding: "buffer" });
+    return stdout;
+  };
 
-  const raw = skopeo("inspect", "--raw", "--tls-verify=false", `docker://${reference}`);
+  const raw = await skopeo("inspect", "--raw", "--tls-verify=false", `docker://${reference}`);
   const index = parseIndex(raw, "skopeo");
   assert.deepEqual(
     index.manifests.map(({ platform }) => platform?.architecture),
@@ -283,13 +285,13 @@ test("skopeo reads what we push, and we read what skopeo pushes", { skip: skipWi
   );
   const [first] = index.manifests;
   const byDigest = `docker://${reference.replace(/:[^:]*$/, `@${first?.digest ?? ""}`)}`;
-  const manifest = parseManifest(skopeo("inspect", "--raw", "--tls-verify=false", byDigest), "skopeo");
+  const manifest = parseManifest(await skopeo("inspect", "--raw", "--tls-verify=false", byDigest), "skopeo");
   assert.equal(manifest.artifactType, "application/vnd.kelpie.image.v1");
 
   const layout = `oci:${at.directory}/layout:${testVersion}`;
   const copy = `docker://${registry.host}/copied/by-skopeo:${testVersion}`;
-  skopeo("copy", "--all", "--src-tls-verify=false", `docker://${reference}`, layout);
-  skopeo("copy", "--all", "--dest-tls-verify=false", layout, copy);
+  await skopeo("copy", "--all", "--src-tls-verify=false", `docker://${reference}`, layout);
+  await skopeo("copy", "--all", "--dest-tls-verify=false", layout, copy);
   const pulled = await pull(at.to, copy.slice("docker://".length));
   await assertSame(image, pulled.image);
   assert.equal(pulled.digest, first?.digest);

@@ -2,15 +2,16 @@
 
 import { join } from "node:path";
 import { type Files, KelpieError, type Platform } from "@kelpie/platform";
-import type { ImageMetadata } from "../../metadata/image-metadata.ts";
+import { imageFileNames, type ImageMetadata } from "../../metadata/image-metadata.ts";
 import { imageFile, type ImageStore, type StoredImage } from "../../store/image-store.ts";
-import { compareImageVersions } from "../../version/image-version.ts";
 import { checkDigest, digestOf } from "../oci/digest.ts";
 import type { RegistryClient } from "../oci/registry-client.ts";
 import type { TransferMeter } from "../progress.ts";
 import { decompressPart } from "./compression.ts";
 import { cutFile } from "./cut.ts";
 import type { ImagePart } from "./image-manifest.ts";
+
+const maxRelatives = 2;
 
 /** A part as it lies in an image that is here already. */
 interface LocalPart {
@@ -21,26 +22,37 @@ interface LocalPart {
 /** Parts by the digest of their content. */
 export type LocalParts = ReadonlyMap<string, LocalPart>;
 
-/** The parts of the image in the store that is most likely to share some: the newest of the same name. */
+/** The parts of the images in the store that are most likely to share some. */
 export async function localParts(
   { files }: Platform,
   store: ImageStore,
-  { name, architecture }: Pick<ImageMetadata, "name" | "architecture">,
+  metadata: Pick<ImageMetadata, "name" | "architecture">,
   signal: AbortSignal | undefined,
 ): Promise<LocalParts> {
   const parts = new Map<string, LocalPart>();
-  const image = newest((await store.list()).images, name, architecture);
-  if (image === undefined) return parts;
-  const path = imageFile(image, "rootfs.ext4");
-  for await (const { sha256, offset } of cutFile(files, path, "rootfs.ext4", signal))
-    parts.set(sha256, { path, offset });
+  for (const image of relatives((await store.list()).images, metadata)) {
+    for (const file of imageFileNames) {
+      const path = imageFile(image, file);
+      for await (const { sha256, offset } of cutFile(files, path, file, signal))
+        parts.set(sha256, { path, offset });
+    }
+  }
   return parts;
 }
 
-function newest(images: readonly StoredImage[], name: string, architecture: string): StoredImage | undefined {
+/** The last built ones, of the same name before others: to look at one takes as long as to hash it. */
+function relatives(
+  images: readonly StoredImage[],
+  { name, architecture }: Pick<ImageMetadata, "name" | "architecture">,
+): readonly StoredImage[] {
   return images
-    .filter((image) => image.name === name && image.architecture === architecture)
-    .toSorted((a, b) => compareImageVersions(b.version, a.version))[0];
+    .filter((image) => image.architecture === architecture)
+    .toSorted(
+      (a, b) =>
+        Number(b.name === name) - Number(a.name === name) ||
+        Date.parse(b.buildDate) - Date.parse(a.buildDate),
+    )
+    .slice(0, maxRelatives);
 }
 
 /** Gives the verified content of parts. */
