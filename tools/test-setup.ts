@@ -20,6 +20,19 @@ const judges: Requirement[] = [
     why: "judges archives",
     packages: { "apt-get": ["python3-minimal"], dnf: ["python3"] },
   },
+  { program: "openssl", why: "judges certificates", packages: { "apt-get": ["openssl"], dnf: ["openssl"] } },
+  { program: "qemu-img", why: "judges disks", packages: { "apt-get": ["qemu-utils"], dnf: ["qemu-img"] } },
+  { program: "ip", why: "judges networks", packages: { "apt-get": ["iproute2"], dnf: ["iproute"] } },
+  { program: "skopeo", why: "judges what is pushed", packages: { "apt-get": ["skopeo"], dnf: ["skopeo"] } },
+  { program: "docker-registry", why: "is pushed to", packages: { "apt-get": ["docker-registry"] } },
+  {
+    program: "cargo",
+    why: "checks the programs that run inside the VM",
+    packages: {
+      "apt-get": ["cargo-web", "rustfmt-web", "rust-web-clippy"],
+      dnf: ["cargo", "rustfmt", "clippy"],
+    },
+  },
 ];
 
 const setUp: Main = async (_, terminal, signal) => {
