@@ -1,0 +1,145 @@
+// Moving images through the command: to a registry and back, to an archive and back.
+
+import assert from "node:assert/strict";
+import { execFile, spawn, spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { test } from "node:test";
+import { promisify } from "node:util";
+import { imageFileNames, ImageStore, parseImageMetadata } from "@kelpie/images";
+import { realPlatform } from "@kelpie/platform";
+import { transferLine } from "./output/transfer.ts";
+
+const main = join(import.meta.dirname, "main.ts");
+const version = "1.2.3-20260115-a3f4d21";
+const architecture = realPlatform.host.architecture ?? "amd64";
+const hasRegistry = spawnSync("docker-registry", ["--version"]).error === undefined;
+
+async function addImage(home: string): Promise<void> {
+  const content = Buffer.alloc(1 << 20, "content");
+  const file = { sizeBytes: content.length, sha256: createHash("sha256").update(content).digest("hex") };
+  const metadata = {
+    schemaVersion: 1,
+    name: "kelpie-base",
+    version,
+    architecture,
+    buildDate: "2026-01-15T00:00:00Z",
+    gitSha: "a3f4d21",
+    distribution: { id: "alpine", version: "3.19.4" },
+    kernel: { source: "path", release: "6.6.0", packageVersion: "", format: "bzImage" },
+    guest: { protocol: 1, agentSha256: file.sha256, initSha256: file.sha256 },
+    files: { "rootfs.ext4": file, vmlinuz: file, initrd: file },
+    packages: [],
+    planSha256: file.sha256,
+  };
+  await new ImageStore(realPlatform, home).add((directory) => {
+    for (const name of imageFileNames) writeFileSync(join(directory, name), content);
+    return Promise.resolve(parseImageMetadata(Buffer.from(JSON.stringify(metadata)), "test"));
+  });
+}
+
+interface World extends AsyncDisposable {
+  readonly directory: string;
+  readonly home: string;
+  kelpie(home: string, ...args: readonly string[]): Promise<string>;
+}
+
+async function world(): Promise<World> {
+  const directory = mkdtempSync(join(tmpdir(), "kelpie-cli-"));
+  const home = join(directory, "home");
+  await addImage(home);
+  return {
+    directory,
+    home,
+    async kelpie(kelpieHome, ...args) {
+      const env = { ...process.env, KELPIE_HOME: kelpieHome, HOME: directory };
+      const { stdout } = await promisify(execFile)(process.execPath, [main, "images", ...args], { env });
+      return stdout;
+    },
+    [Symbol.asyncDispose]: () => {
+      rmSync(directory, { recursive: true });
+      return Promise.resolve();
+    },
+  };
+}
+
+test("an image goes into an archive and comes back, is shown, verified and removed", async () => {
+  await using at = await world();
+  const other = join(at.directory, "other");
+  const path = (await at.kelpie(at.home, "export", "1.2", "--output", at.directory)).trim();
+  assert.equal(path, join(at.directory, `kelpie-base-${version}-${architecture}.tar.gz`));
+  assert.equal(await at.kelpie(other, "import", path), `${version}\n`);
+  assert.match(
+    await at.kelpie(other, "inspect", "latest"),
+    /^image +kelpie-base 1\.2\.3-20260115-a3f4d21 for /,
+  );
+  const verified = imageFileNames.map((name) => `${version} ${architecture} ${name}: intact\n`).join("");
+  assert.equal(await at.kelpie(other, "verify"), verified);
+
+  writeFileSync(join(other, "images", version, "vmlinuz"), "damaged");
+  await assert.rejects(at.kelpie(other, "verify"), {
+    code: 1,
+    stdout: /vmlinuz: DAMAGED: .*expected 1048576 bytes/,
+  });
+  await at.kelpie(other, "remove", version);
+  await assert.rejects(at.kelpie(other, "inspect", version), { code: 1, stderr: /There is no/ });
+  assert.equal(await at.kelpie(other, "download", version, "--from", at.directory), `${version}\n`);
+});
+
+test("versions are compatible within MAJOR.MINOR", async () => {
+  await using at = await world();
+  assert.equal(await at.kelpie(at.home, "compat", version, "1.2"), "same\n");
+  assert.match(await at.kelpie(at.home, "compat", "1.2", "1.2.4-20260115-a3f4d21"), /^compatible: .*patch/);
+  await assert.rejects(at.kelpie(at.home, "compat", "1.2", "1.3.0-20260115-a3f4d21"), {
+    code: 1,
+    stdout: /^incompatible: /,
+  });
+});
+
+test("an image goes to a registry and comes back", {
+  skip: hasRegistry ? false : "docker-registry not installed",
+}, async () => {
+  await using at = await world();
+  const config = join(at.directory, "registry.yml");
+  const storage = { filesystem: { rootdirectory: join(at.directory, "data") } };
+  writeFileSync(config, JSON.stringify({ version: "0.1", storage, http: { addr: "127.0.0.1:0" } }));
+  const registry = spawn("docker-registry", ["serve", config], { stdio: ["ignore", "ignore", "pipe"] });
+  try {
+    const host = await new Promise<string>((resolve) => {
+      createInterface(registry.stderr).on("line", (line) => {
+        const found = /listening on (127\.0\.0\.1:\d+)/.exec(line)?.[1];
+        if (found !== undefined) resolve(found);
+      });
+    });
+    const pushed = await at.kelpie(at.home, "push", "1.2", "--registry", host, "--tag", "latest");
+    assert.equal(pushed, `${host}/kelpie-base:${version}\n`);
+    const other = join(at.directory, "other");
+    assert.equal(await at.kelpie(other, "pull", `${host}/kelpie-base:latest`), `${version}\n`);
+    const again: unknown = JSON.parse(await at.kelpie(other, "pull", pushed.trim(), "--json"));
+    assert.ok(typeof again === "object" && again !== null && "wasThere" in again && again.wasThere === true);
+  } finally {
+    const ended = new Promise((resolve) => registry.once("exit", resolve));
+    registry.kill("SIGKILL");
+    await ended;
+  }
+});
+
+for (const [progress, elapsedMs, line] of [
+  [{ doneBytes: 0, totalBytes: 100e6, networkBytes: 0 }, 0, "0 % of 100 MB, 0 B transferred at 0 B/s"],
+  [
+    { doneBytes: 50e6, totalBytes: 100e6, networkBytes: 20e6 },
+    2000,
+    "50 % of 100 MB, 20.0 MB transferred at 10.0 MB/s, 2 s left",
+  ],
+  [
+    { doneBytes: 100e6, totalBytes: 100e6, networkBytes: 20e6 },
+    4000,
+    "100 % of 100 MB, 20.0 MB transferred at 5.00 MB/s",
+  ],
+] as const) {
+  test(`progress after ${elapsedMs} ms reads: ${line}`, () =>
+    assert.equal(transferLine(progress, elapsedMs), line));
+}
