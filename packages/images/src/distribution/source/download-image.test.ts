@@ -223,7 +223,9 @@ test("processes that are killed while they pull leave nothing broken, and the la
       stdio: "ignore",
     });
 
-  for (const blobs of [2, 3, 4]) {
+  const kept = join(at.home, "cache/pulls", `${testVersion}.amd64`);
+  // The metadata and one part, then the metadata alone: a part is missing each time.
+  for (const blobs of [2, 1]) {
     const reached = Promise.withResolvers<undefined>();
     const none: readonly Fault[] = Array.from({ length: blobs }, () => ({ kind: "none" }));
     const silence: Fault = { kind: "silence", onReached: () => reached.resolve(undefined) };
@@ -231,12 +233,12 @@ test("processes that are killed while they pull leave nothing broken, and the la
     const child = pull();
     const exited = new Promise((resolve) => child.once("exit", resolve));
     await reached.promise;
+    // The parts that are not held up go on meanwhile.
+    while ((await readdir(kept)).length < 3) await new Promise((resolve) => setTimeout(resolve, 10));
     child.kill("SIGKILL");
     await exited;
     assert.deepEqual(await new ImageStore(platform, at.home).list(), { images: [], broken: [] });
   }
-  assert.ok((await readdir(join(at.home, "cache/pulls", `${testVersion}.amd64`))).length >= 2);
-
   const before = registry.seen.length;
   const children = Array.from({ length: 4 }, pull);
   const codes = await Promise.all(
@@ -246,7 +248,7 @@ test("processes that are killed while they pull leave nothing broken, and the la
   // Each of the four asks for the metadata; of all the parts, only those that were missing are asked for, once.
   const asked = registry.seen.slice(before).filter(({ path }) => path.startsWith("blobs/"));
   const parts = new Set(registry.seen.filter(({ method }) => method === "GET").map(({ path }) => path));
-  assert.ok(asked.length - 4 <= parts.size - 2, `${asked.length} of ${parts.size}`);
+  assert.ok(asked.length - 4 <= parts.size - 3, `${asked.length} of ${parts.size}`);
   const [image] = (await new ImageStore(platform, at.home).list()).images;
   assert.ok(image !== undefined);
   const digest = async (path: string): Promise<string> =>
