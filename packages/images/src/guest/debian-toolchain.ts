@@ -33,7 +33,7 @@ const needless = [
 const wantedPath = /^(?:lib(?:64)?\/|usr\/lib\/|usr\/bin\/(?:cargo|rustc)$)/;
 const discardText = "SECTIONS { /DISCARD/ : { *(.eh_frame) *(.gcc_except_table*) } } INSERT AFTER .text;\n";
 /** Changes when the scripts do in a way that changes what is built. */
-const recipe = "debian-1";
+const recipe = "debian-2";
 const maxRecordBytes = 1 << 20;
 
 const packageRecord = z.strictObject({ name: z.string(), version: z.string(), digest: z.string() });

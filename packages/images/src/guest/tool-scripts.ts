@@ -81,6 +81,7 @@ ${keepPathsOut}${run(paths, "usr/bin/rustc", "rustc")} "$@"
  * The linker: what a C compiler's driver adds for the C library, added here. Static programs are the guest's; all else (build
  * scripts, procedural macros) runs on this machine while cargo does, with the unpacked C library.
  *
+ * Some of glibc's libraries are linker scripts that name others by absolute paths: a sysroot keeps those inside the root.
  * Static programs are position-independent on both machines, with their relocations packed (RELR), which saves a twentieth.
  */
 export function linkerScript(paths: ToolPaths): string {
@@ -101,7 +102,7 @@ if [ $kind = static ]; then
   gcc=${quote(gcc(targetRoot, target))}
   lib=${quote(libraries(targetRoot, target))}
   set -- "$lib/rcrt1.o" "$lib/crti.o" "$gcc/crtbeginS.o" "$@" \\
-    -pie --no-dynamic-linker -z text -z pack-relative-relocs --build-id=sha1
+    --sysroot=${quote(targetRoot)} -pie --no-dynamic-linker -z text -z pack-relative-relocs --build-id=sha1
   if [ -n "$KELPIE_NEVER_UNWINDS" ]; then set -- "$@" -T ${quote(discardScript)}; fi
 else
   gcc=${quote(gcc(root, host))}
