@@ -61,7 +61,16 @@ test("a static program is linked with the target's C library, and relocates itse
   const gcc = "…/target/usr/lib/gcc/aarch64-linux-gnu/12";
   assert.deepEqual(args.slice(args.indexOf("…/host/usr/lib/llvm-22/bin/lld") + 1), [
     ...[`${lib}/rcrt1.o`, `${lib}/crti.o`, `${gcc}/crtbeginS.o`, "a.o", "-static", "-o", "out"],
-    ...["-pie", "--no-dynamic-linker", "-z", "text", "-z", "pack-relative-relocs", "--build-id=sha1"],
+    ...[
+      "--sysroot=…/target",
+      "-pie",
+      "--no-dynamic-linker",
+      "-z",
+      "text",
+      "-z",
+      "pack-relative-relocs",
+      "--build-id=sha1",
+    ],
     ...["-L", gcc, "-L", lib, `${gcc}/crtendS.o`, `${lib}/crtn.o`],
   ]);
 });
