@@ -1,7 +1,7 @@
 // The Packages indexes that the private apt keeps: refreshed when they are old, verified at every use.
 
 import { createHash } from "node:crypto";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { describeError, KelpieError, type Platform, writeFileAtomic } from "@kelpie/platform";
 import { z } from "zod";
 import type { IndexPart } from "../package-index.ts";
@@ -23,6 +23,7 @@ export interface WantedIndexes {
 const maxIndexBytes = 512 << 20;
 const recordName = "indexes.json";
 const indexRecord = z.strictObject({
+  /** Relative to apt's directory: a cache may be moved. */
   file: z.string(),
   sha256: z.string(),
   sizeBytes: z.number(),
@@ -49,7 +50,7 @@ export async function aptIndexes(
   signal: AbortSignal | undefined,
 ): Promise<IndexPart[]> {
   const kept = await readRecord(platform, apt);
-  const keptParts = kept === undefined ? undefined : await readParts(platform, kept, wanted);
+  const keptParts = kept === undefined ? undefined : await readParts(platform, apt, kept, wanted);
   const ageMs = platform.clock.nowMs() - (kept?.refreshedAtMs ?? 0);
   if (keptParts !== undefined && (policy.offline || (ageMs >= 0 && ageMs < policy.maxAgeMs)))
     return keptParts;
@@ -64,7 +65,7 @@ export async function aptIndexes(
   }
   try {
     const record = await refresh(platform, apt, wanted, signal);
-    const parts = await readParts(platform, record, wanted);
+    const parts = await readParts(platform, apt, record, wanted);
     if (parts !== undefined) return parts;
     throw new KelpieError("internal", "apt's indexes changed while they were read", { where: apt.directory });
   } catch (error) {
@@ -108,7 +109,7 @@ async function refresh(
     }
     const bytes = await platform.files.readFile(index.file, maxIndexBytes);
     indexes.push({
-      file: index.file,
+      file: relative(apt.directory, index.file),
       sha256: sha256(bytes),
       sizeBytes: bytes.length,
       repositoryUrl: index.repositoryUrl,
@@ -179,15 +180,17 @@ async function readRecord(
 /** The recorded indexes, or undefined where a wanted one is missing or is not what was recorded. */
 async function readParts(
   { files }: Platform,
+  { directory }: PrivateApt,
   { indexes }: RefreshRecord,
   wanted: WantedIndexes,
 ): Promise<IndexPart[] | undefined> {
   const parts: IndexPart[] = [];
   for (const { suite, component } of wantedPairs(wanted)) {
     const index = indexes.find((one) => one.suite === suite && one.component === component);
-    if (index === undefined || (await files.stat(index.file))?.sizeBytes !== index.sizeBytes)
-      return undefined;
-    const bytes = await files.readFile(index.file, maxIndexBytes);
+    if (index === undefined) return undefined;
+    const file = join(directory, index.file);
+    if ((await files.stat(file))?.sizeBytes !== index.sizeBytes) return undefined;
+    const bytes = await files.readFile(file, maxIndexBytes);
     if (sha256(bytes) !== index.sha256) return undefined;
     const { repositoryUrl } = index;
     parts.push({

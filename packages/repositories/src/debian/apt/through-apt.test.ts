@@ -116,6 +116,16 @@ test("a second opening asks neither the network nor apt, until the indexes are o
   assert.ok(mirror.requests.length > requests);
 });
 
+test("a cache that was moved serves as it did, without a network", { skip }, async (t) => {
+  const { options } = await setting(t);
+  await openDebianThroughApt(options);
+  const cacheDirectory = `${options.cacheDirectory}-moved`;
+  await realPlatform.files.rename(options.cacheDirectory, cacheDirectory);
+  t.after(() => realPlatform.files.remove(cacheDirectory));
+  const moved = await openDebianThroughApt({ ...options, cacheDirectory, offline: true });
+  assert.equal(moved.find("sh").version, "1:1.0-1");
+});
+
 test("when the mirror is gone, the indexes that are there go on, and it is said", { skip }, async (t) => {
   const { mirror, options, reports } = await setting(t);
   await openDebianThroughApt(options);
