@@ -2,14 +2,7 @@
 
 import { KelpieError } from "@kelpie/platform";
 import { Accounts } from "../rootfs/accounts.ts";
-import {
-  followLinks,
-  lookUp,
-  type Ownership,
-  putAt,
-  readText,
-  type TreeEditor,
-} from "../rootfs/image-tree.ts";
+import { followLinks, lookUp, putAt, readText, type TreeEditor } from "../rootfs/image-tree.ts";
 import { installAlternatives } from "./alternatives.ts";
 import { linkApplets } from "./applets.ts";
 import { bundleCertificates } from "./ca-certificates.ts";
@@ -83,11 +76,11 @@ function applyOne(editor: TreeEditor, accounts: Accounts, effect: Effect): void 
       accounts.addMember(effect.user, effect.group);
       return;
     case "directory":
-      editor.directory(effect.path, ownership(accounts, effect, 0o755));
+      editor.directory(effect.path, accounts.ownership(effect, 0o755));
       return;
     case "file":
       if (!editor.stands(effect.path))
-        editor.text(effect.path, effect.content, ownership(accounts, effect, 0o644));
+        editor.text(effect.path, effect.content, accounts.ownership(effect, 0o644));
       return;
     case "copy":
       copy(editor, effect);
@@ -113,22 +106,6 @@ function addUser(accounts: Accounts, { name, uid, group, home, shell, comment }:
   const gid =
     group === undefined ? accounts.addGroup(accounts.hasGroup("nogroup") ? "nogroup" : name) : undefined;
   accounts.addUser({ name, uid, gid: gid ?? accounts.gid(group ?? name), home, shell, comment });
-}
-
-function ownership(
-  accounts: Accounts,
-  {
-    owner,
-    group,
-    mode,
-  }: { owner?: string | undefined; group?: string | undefined; mode?: string | undefined },
-  defaultMode: number,
-): Ownership {
-  return {
-    mode: mode === undefined ? defaultMode : Number.parseInt(mode, 8),
-    uid: owner === undefined ? 0 : accounts.uid(owner),
-    gid: group === undefined ? 0 : accounts.gid(group),
-  };
 }
 
 function copy(editor: TreeEditor, { from, to }: EffectOf<"copy">): void {

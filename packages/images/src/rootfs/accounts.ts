@@ -1,7 +1,7 @@
 // Users and groups: /etc/passwd, /etc/group and /etc/shadow as a value.
 
 import { KelpieError } from "@kelpie/platform";
-import { readText, type TreeEditor } from "./image-tree.ts";
+import { type Ownership, readText, type TreeEditor } from "./image-tree.ts";
 
 interface User {
   readonly name: string;
@@ -33,6 +33,12 @@ export interface NewUser {
 
 /** Numbers that a package's own users get where it does not ask for one, as adduser and busybox give them: from the first. */
 const systemIds = { first: 100, last: 999 } as const;
+
+interface OwnedByName {
+  readonly owner?: string | undefined;
+  readonly group?: string | undefined;
+  readonly mode?: string | undefined;
+}
 
 /** The accounts of an image. Adding what is there already, and is the same, changes nothing. */
 export class Accounts {
@@ -91,6 +97,15 @@ export class Accounts {
   /** The number of a group, as {@link uid}. */
   gid(name: string): number {
     return this.#groups.get(name)?.gid ?? numeric(name) ?? unknownName("group", name, this.#groups.keys());
+  }
+
+  /** What a spec or an effect says of a file's owner, group and octal mode, in numbers; root's where it does not say. */
+  ownership({ owner, group, mode }: OwnedByName, defaultMode: number): Ownership {
+    return {
+      mode: mode === undefined ? defaultMode : Number.parseInt(mode, 8),
+      uid: owner === undefined ? 0 : this.uid(owner),
+      gid: group === undefined ? 0 : this.gid(group),
+    };
   }
 
   /** All numbers by name. */

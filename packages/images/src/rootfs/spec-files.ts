@@ -5,7 +5,7 @@ import { type Files, KelpieError } from "@kelpie/platform";
 import type { ImageSpec } from "../spec/image-spec.ts";
 import type { FileSpec } from "../spec/schema.ts";
 import { Accounts } from "./accounts.ts";
-import { followLinks, type Ownership, putAt, type TreeEditor } from "./image-tree.ts";
+import { followLinks, putAt, type TreeEditor } from "./image-tree.ts";
 
 /** Adds the spec's groups and users, with their home directories. */
 export async function putAccounts(
@@ -54,15 +54,15 @@ async function putFile(
   if ("remove" in file) editor.tree.remove(followLinks(editor.tree, path));
   else if ("link" in file) editor.link(path, file.link);
   else if ("directory" in file) {
-    const { mode, uid = 0, gid = 0 } = ownership(accounts, file, 0o755);
+    const { mode, uid = 0, gid = 0 } = accounts.ownership(file, 0o755);
     putAt(editor.tree, path, { kind: "directory", mode, uid, gid, mtimeSeconds: editor.mtimeSeconds });
-  } else if ("content" in file) editor.text(path, file.content, ownership(accounts, file, 0o644));
+  } else if ("content" in file) editor.text(path, file.content, accounts.ownership(file, 0o644));
   else {
     const status = await files.stat(file.source);
     if (status?.kind !== "file") {
       throw new KelpieError("not-found", `The source of ${path} is not a file`, { where: file.source });
     }
-    const { mode, uid = 0, gid = 0 } = ownership(accounts, file, (status.mode & 0o100) === 0 ? 0o644 : 0o755);
+    const { mode, uid = 0, gid = 0 } = accounts.ownership(file, (status.mode & 0o100) === 0 ? 0o644 : 0o755);
     putAt(editor.tree, path, {
       kind: "file",
       mode,
@@ -72,20 +72,4 @@ async function putFile(
       content: fileSource(files, file.source, 0, status.sizeBytes),
     });
   }
-}
-
-function ownership(
-  accounts: Accounts,
-  {
-    mode,
-    owner,
-    group,
-  }: { mode?: string | undefined; owner?: string | undefined; group?: string | undefined },
-  defaultMode: number,
-): Ownership {
-  return {
-    mode: mode === undefined ? defaultMode : Number.parseInt(mode, 8),
-    uid: owner === undefined ? 0 : accounts.uid(owner),
-    gid: group === undefined ? 0 : accounts.gid(group),
-  };
 }
