@@ -6,8 +6,8 @@ import { type Files, KelpieError } from "@kelpie/platform";
 
 const maxFiles = 5000;
 const maxTotalBytes = 64 << 20;
-/** What a checkout has beside the sources. */
-const left = new Set(["target", ".git", "node_modules"]);
+/** What a checkout has beside the sources; a change in tests or in what is written about them compiles nothing anew. */
+const left = new Set(["target", ".git", "node_modules", "tests", "README.md"]);
 
 /** The sources by their path relative to the directory that holds `guest/` and `proto/`. */
 export interface GuestSource {
