@@ -46,3 +46,4 @@ export type {
   TreeNode,
 } from "./tree/node.ts";
 export { baseName, normalizePath, parentPath } from "./tree/path.ts";
+export { bytewise } from "./tree/bytewise.ts";

@@ -3,7 +3,7 @@
 import type { ByteSink } from "../byte-sink.ts";
 import { KelpieError } from "@kelpie/platform";
 import { blockBytes } from "./constants.ts";
-import { isZero } from "./zeros.ts";
+import { isZero } from "../zeros.ts";
 
 const bufferBytes = 1024 * 1024;
 /** A shorter run of zeros costs less to write than to leave out. */

@@ -2,7 +2,7 @@
 
 import { KelpieError } from "@kelpie/platform";
 import type { BlockWriter } from "./block-writer.ts";
-import { isZero } from "./zeros.ts";
+import { isZero } from "../zeros.ts";
 
 /** Content that is read once, forward, and must have the size that was declared. */
 export class ContentCursor {

@@ -2,6 +2,7 @@
 
 import { KelpieError } from "@kelpie/platform";
 import { section } from "../stream/section.ts";
+import { isZero } from "../zeros.ts";
 import { StreamReader } from "../stream/stream-reader.ts";
 import { blockBytes, parseTarHeader, type TarHeader } from "./header.ts";
 import { mergePaxRecords, type PaxRecords, parsePaxRecords, paxText } from "./pax.ts";
@@ -127,10 +128,6 @@ async function nextHeader(reader: StreamReader, where: string): Promise<TarHeade
     if (!isZero(rest)) throw malformed("only zeros after the end of the archive", "other bytes", where);
   }
   return undefined;
-}
-
-function isZero(bytes: Uint8Array): boolean {
-  return bytes.every((byte) => byte === 0);
 }
 
 async function headerContent(

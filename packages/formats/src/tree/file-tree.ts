@@ -1,6 +1,7 @@
 // A file tree in memory: the value between package archives and file system images.
 
 import { KelpieError } from "@kelpie/platform";
+import { bytewise } from "./bytewise.ts";
 import type { DirectoryNode, NodeMetadata, TreeNode } from "./node.ts";
 import { baseName, normalizePath, parentPath } from "./path.ts";
 
@@ -144,9 +145,4 @@ function* walk(directory: Directory, prefix: string): Generator<TreeEntry> {
     yield { path, node: nodeOf(child) };
     if (isDirectory(child)) yield* walk(child, `${path}/`);
   }
-}
-
-/** Order of the UTF-8 bytes, which JavaScript's own order of UTF-16 units is not. */
-function bytewise(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }

@@ -9,6 +9,7 @@ import {
   type Files,
   KelpieError,
   type Platform,
+  tryParseJson,
   writeFileAtomic,
 } from "@kelpie/platform";
 import { z } from "zod";
@@ -116,14 +117,6 @@ async function readFinished(
     if (sha256(await files.readFile(place(program), maxProgramBytes)) !== digests[program]) return undefined;
   }
   return { init: place("init"), agent: place("agent"), digests, compiler };
-}
-
-function tryParseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 interface Compilation {

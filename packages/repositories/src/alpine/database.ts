@@ -2,12 +2,13 @@
 // and lock, and /etc/apk/world.
 
 import {
+  bytesSource,
+  bytewise,
   MemorySink,
+  parentPath,
   type TarSourceEntry,
   textSource,
   type TreeEntry,
-  bytesSource,
-  parentPath,
   writeTar,
 } from "@kelpie/formats";
 import type { AlpineArchive } from "./archive.ts";
@@ -116,9 +117,4 @@ async function scriptsTar(archives: readonly AlpineArchive[]): Promise<Uint8Arra
   const root = (): string => "root";
   await writeTar(entries, sink, { userName: root, groupName: root });
   return sink.toBytes();
-}
-
-/** Order of the UTF-8 bytes. */
-function bytewise(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }

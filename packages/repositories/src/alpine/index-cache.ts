@@ -4,7 +4,7 @@
 import { createHash } from "node:crypto";
 import { dirname, join } from "node:path";
 import { collect } from "@kelpie/formats";
-import { KelpieError, writeFileAtomic } from "@kelpie/platform";
+import { KelpieError, tryParseJson, writeFileAtomic } from "@kelpie/platform";
 import { z } from "zod";
 import {
   type Attempt,
@@ -128,21 +128,13 @@ async function readKept(platform: DownloadPlatform, request: IndexRequest): Prom
   if ((await files.stat(notePath(request))) === undefined) return undefined;
   try {
     const text = new TextDecoder().decode(await files.readFile(notePath(request), maxNoteBytes));
-    const note = noteSchema.safeParse(parseJson(text)).data;
+    const note = noteSchema.safeParse(tryParseJson(text)).data;
     if (note?.url !== request.url) return undefined;
     const bytes = await files.readFile(archivePath(request), maxIndexBytes);
     return { index: await readIndexArchive(bytes, request.keys, request.url), note };
   } catch (error) {
     if (KelpieError.is(error)) return undefined;
     throw error;
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
   }
 }
 

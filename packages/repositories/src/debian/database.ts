@@ -1,7 +1,7 @@
 // The database that dpkg keeps of installed packages (/var/lib/dpkg), written for packages that dpkg never unpacked.
 
 import { createHash } from "node:crypto";
-import { textSource, type TreeEntry, type TreeNode } from "@kelpie/formats";
+import { bytewise, textSource, type TreeEntry, type TreeNode } from "@kelpie/formats";
 import { type Field, formatStanza } from "./deb822.ts";
 import { mergedPath, type OwnedFiles, ownedFiles } from "./owned-files.ts";
 import type { DebianArchive } from "./repository.ts";
@@ -101,8 +101,4 @@ async function contentDigests({
 
 function md5sums(digests: ReadonlyMap<string, string>): string {
   return [...digests].map(([path, digest]) => `${digest}  ${path}\n`).join("");
-}
-
-function bytewise(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }

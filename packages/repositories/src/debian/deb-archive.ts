@@ -14,7 +14,14 @@ import {
   tarTreeEntries,
   tee,
 } from "@kelpie/formats";
-import { type Files, KelpieError, type Platform, randomHex, writeFileAtomic } from "@kelpie/platform";
+import {
+  type Files,
+  KelpieError,
+  type Platform,
+  randomHex,
+  tryParseJson,
+  writeFileAtomic,
+} from "@kelpie/platform";
 import { z } from "zod";
 import type { ResolvedPackage } from "../package.ts";
 import { parseStanza, requiredField } from "./deb822.ts";
@@ -56,7 +63,7 @@ export async function readUnpacked(
 ): Promise<DebianArchive | undefined> {
   const paths = pathsOf(place);
   if ((await files.stat(paths.record)) === undefined) return undefined;
-  const parsed = unpackedRecord.safeParse(parseJson(await files.readFile(paths.record, maxRecordBytes)));
+  const parsed = unpackedRecord.safeParse(tryParseJson(await files.readFile(paths.record, maxRecordBytes)));
   if (!parsed.success || (await files.stat(paths.tar))?.sizeBytes !== parsed.data.tarSizeBytes)
     return undefined;
   const { tarSizeBytes, tarSha256, control } = parsed.data;
@@ -241,14 +248,6 @@ async function* hashed(
 
 function pathsOf({ directory, sha256 }: UnpackedPlace): { readonly tar: string; readonly record: string } {
   return { tar: join(directory, `${sha256}.tar`), record: join(directory, `${sha256}.json`) };
-}
-
-function parseJson(bytes: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder().decode(bytes));
-  } catch {
-    return undefined;
-  }
 }
 
 function malformed(expected: string, found: string, where: string): KelpieError {

@@ -1,10 +1,11 @@
 // The directory of a running sandbox: made for it alone, gone with it, and swept up after an owner that was killed.
 
 import { join } from "node:path";
-import { KelpieError, type Platform, randomHex } from "@kelpie/platform";
+import { type Platform, randomHex, readTextIfPresent } from "@kelpie/platform";
 
 const idBytes = 4;
 const ownerFile = "owner";
+const maxTextBytes = 4096;
 const newDirectoryGraceMs = 60_000;
 
 type Parts = Pick<Platform, "files" | "random" | "processes" | "host" | "clock">;
@@ -46,7 +47,7 @@ export async function sweepRunDirectories(platform: Parts, home: string): Promis
 
 async function isAbandoned(platform: Parts, path: string): Promise<boolean> {
   const { files, processes, clock } = platform;
-  const record = await readText(platform, join(path, ownerFile));
+  const record = await readTextIfPresent(platform.files, join(path, ownerFile), maxTextBytes);
   const pid = Number(record?.split(" ")[0]);
   if (record === undefined || !Number.isSafeInteger(pid) || pid <= 0) {
     // Another process may be about to write its record.
@@ -58,17 +59,8 @@ async function isAbandoned(platform: Parts, path: string): Promise<boolean> {
 
 /** A process id may be used again, so the time of its start (Linux: field 22 of /proc/PID/stat) goes with it. */
 async function ownerRecord(platform: Parts, pid: number): Promise<string> {
-  const status = await readText(platform, `/proc/${pid}/stat`);
+  const status = await readTextIfPresent(platform.files, `/proc/${pid}/stat`, maxTextBytes);
   // The second field, the program's name in parentheses, may have spaces.
   const startTime = status?.slice(status.lastIndexOf(")") + 2).split(" ")[19];
   return `${pid} ${startTime ?? "unknown"}`;
-}
-
-async function readText({ files }: Parts, path: string): Promise<string | undefined> {
-  try {
-    return Buffer.from(await files.readFile(path, 4096)).toString("utf8");
-  } catch (error) {
-    if (KelpieError.is(error) && error.code === "not-found") return undefined;
-    throw error;
-  }
 }

@@ -1,6 +1,7 @@
 // The solver: what to install so that a world holds, as apk-tools 2.14 decides it for an empty root. It goes forward only
 // (deduce all that follows, choose one package, repeat), so its time is bounded and its answer is always the same.
 
+import { bytewise } from "@kelpie/formats";
 import { isContent } from "../dependency.ts";
 import { chooseOffer, nextName } from "./choose.ts";
 import { type OrderedChoice, orderChoices } from "./order.ts";
@@ -88,9 +89,4 @@ function holds(
   const areContent = (all: readonly NamedDependency[]): boolean =>
     all.every(({ name, dependency }) => isContent(dependency, states.ofName(name).chosen));
   return areContent(world) && choices.every(({ candidate }) => areContent(candidate.depends));
-}
-
-/** Order of the UTF-8 bytes. */
-function bytewise(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }

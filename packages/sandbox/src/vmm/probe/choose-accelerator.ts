@@ -1,7 +1,14 @@
 // Which accelerator a guest gets: hardware virtualisation where it is proven to work, emulation otherwise.
 
 import { join } from "node:path";
-import { type Architecture, type Files, KelpieError, type Platform, writeFileAtomic } from "@kelpie/platform";
+import {
+  type Architecture,
+  type Files,
+  type Platform,
+  readTextIfPresent,
+  tryParseJson,
+  writeFileAtomic,
+} from "@kelpie/platform";
 import { type Accelerator, hardwareAccelerator } from "../qemu/accelerator.ts";
 import type { QemuInstallation } from "../qemu/find-qemu.ts";
 import { probeAccelerator, type ProbeResult } from "./probe-accelerator.ts";
@@ -56,33 +63,22 @@ function emulation(reason: string, isNews: boolean): AcceleratorChoice {
 
 /** Differs from one boot of the host to the next, where the host says so: a new kernel may bring what was missing. */
 async function hostBoot(files: Files): Promise<string> {
-  return (await readText(files, "/proc/sys/kernel/random/boot_id"))?.trim() ?? "unknown";
+  return (
+    (await readTextIfPresent(files, "/proc/sys/kernel/random/boot_id", recordLimitBytes))?.trim() ?? "unknown"
+  );
 }
 
 /** The kept result for `key`; undefined where there is none, or it is another's, or it cannot be read. */
 async function readRecord(files: Files, path: string, key: string): Promise<ProbeResult | undefined> {
-  const text = await readText(files, path);
+  const text = await readTextIfPresent(files, path, recordLimitBytes);
   if (text === undefined) return undefined;
-  try {
-    const record: unknown = JSON.parse(text);
-    if (typeof record !== "object" || record === null || !("key" in record) || !("works" in record)) {
-      return undefined;
-    }
-    if (record.key !== key) return undefined;
-    if (record.works === true) return { works: true };
-    return "reason" in record && typeof record.reason === "string"
-      ? { works: false, reason: record.reason }
-      : undefined;
-  } catch {
+  const record = tryParseJson(text);
+  if (typeof record !== "object" || record === null || !("key" in record) || !("works" in record)) {
     return undefined;
   }
-}
-
-async function readText(files: Files, path: string): Promise<string | undefined> {
-  try {
-    return Buffer.from(await files.readFile(path, recordLimitBytes)).toString("utf8");
-  } catch (error) {
-    if (KelpieError.is(error) && error.code === "not-found") return undefined;
-    throw error;
-  }
+  if (record.key !== key) return undefined;
+  if (record.works === true) return { works: true };
+  return "reason" in record && typeof record.reason === "string"
+    ? { works: false, reason: record.reason }
+    : undefined;
 }
