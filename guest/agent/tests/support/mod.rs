@@ -296,3 +296,55 @@ pub fn is_alive(pid: u32) -> bool {
         std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat")).unwrap_or_default();
     stat.rsplit(") ").next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with('Z'))
 }
+
+#[expect(clippy::unnecessary_wraps, reason = "requests want an option")]
+pub fn at(path: impl AsRef<Path>) -> Option<api::FilePath> {
+    Some(api::FilePath { path: path.as_ref().to_str().unwrap().to_owned(), root: String::new() })
+}
+
+pub fn directory(agent: &Agent, name: &str) -> PathBuf {
+    let path = agent.directory.join(name);
+    std::fs::create_dir(&path).unwrap();
+    path
+}
+
+pub async fn begin(channel: &Channel, id: &str, spec: ProcessSpec) -> api::Process {
+    let request = StartProcessRequest { id: id.to_owned(), spec: Some(spec) };
+    match channel.processes().start_process(request).await.unwrap().into_inner().result.unwrap() {
+        api::start_process_response::Result::Process(process) => process,
+        api::start_process_response::Result::Failure(failure) => panic!("{failure:?}"),
+    }
+}
+
+pub async fn attach(channel: &Channel, id: &str, stdout_offset: u64) -> Ran {
+    let request = api::AttachRequest { id: id.to_owned(), stdout_offset, ..api::AttachRequest::default() };
+    let stream = channel.processes().attach(request).await.unwrap().into_inner();
+    tokio::time::timeout(DEADLINE, collect_from(stdout_offset, stream))
+        .await
+        .expect("an end in time")
+        .unwrap()
+}
+
+/// What the shell loop of these tests prints.
+pub fn lines(count: u32) -> String {
+    use std::fmt::Write;
+    (0..count).fold(String::new(), |mut text, i| {
+        let _ = writeln!(text, "line {i}");
+        text
+    })
+}
+
+/// The whole of a file, or the part that is asked for.
+pub async fn read(channel: &Channel, request: api::ReadFileRequest) -> Result<Vec<u8>, Status> {
+    let mut stream = channel.files().read_file(request).await?.into_inner();
+    let mut bytes = Vec::new();
+    let mut described = false;
+    while let Some(message) = stream.message().await? {
+        match message.part.unwrap() {
+            api::read_file_response::Part::File(_) => described = true,
+            api::read_file_response::Part::Data(data) => bytes.extend_from_slice(&data),
+        }
+    }
+    assert!(described);
+    Ok(bytes)
+}
