@@ -15,7 +15,7 @@ export const imagesExport = command({
       type: "string",
       short: "o",
       value: "PATH",
-      help: "A file, or a directory in which the archive gets its own name [default: .]",
+      help: "A file, or a directory (made if it ends in /) in which the archive gets its own name [default: .]",
     },
     json: { type: "boolean", help: "Print JSON" },
   },

@@ -21,7 +21,7 @@ export const checksumsName = "SHA256SUMS";
 export interface ExportOptions {
   readonly platform: Platform;
   readonly image: StoredImage;
-  /** A file, or an existing directory in which the asset gets its own name. */
+  /** A file, or a directory in which the asset gets its own name; one that ends in "/" is made where it is missing. */
   readonly output: string;
   readonly onProgress?: OnTransfer;
   readonly signal?: AbortSignal | undefined;
@@ -59,6 +59,7 @@ export async function exportImage(options: ExportOptions): Promise<ExportedImage
   const metadataPath = join(image.directory, "metadata.json");
   const metadataBytes = await files.readFile(metadataPath, maxMetadataBytes);
   const metadata = parseImageMetadata(metadataBytes, metadataPath);
+  if (output.endsWith("/")) await files.makeDirectory(output);
   const isDirectory = (await files.stat(output))?.kind === "directory";
   const path = isDirectory ? join(output, releaseFileName(metadata)) : output;
   const temporary = join(dirname(path), `.${basename(path)}.${randomHex(random, 6)}.tmp`);

@@ -97,6 +97,13 @@ test("what tar unpacks into a store is an image of that store", async () => {
   );
 });
 
+test("an output that ends in a slash is a directory, made where it is missing", async () => {
+  await using at = await world();
+  const { path } = await exportImage({ platform, image: at.image, output: join(at.directory, "new/dist/") });
+  assert.equal(path, join(at.directory, "new/dist", assetName));
+  assert.ok((await stat(path)).isFile());
+});
+
 test("exporting again gives the same bytes, and the list of checksums keeps its other lines", async () => {
   await using at = await world();
   const other = `${"0".repeat(64)}  another.tar.gz\n`;
