@@ -1,66 +1,30 @@
 // The command as its users run it: images of both architectures built from real packages, booted, and spoken to.
 
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import {
-  createReadStream,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-} from "node:fs";
-import { homedir, tmpdir } from "node:os";
+import { createReadStream, existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { after, before, test } from "node:test";
+import {
+  type Ended,
+  kelpie as runKelpie,
+  makeHome,
+  root,
+  succeeds as mustSucceed,
+} from "./testing/kelpie-command.ts";
 
-const root = join(import.meta.dirname, "../../..");
-const userHome = process.env["KELPIE_HOME"] ?? join(homedir(), ".kelpie");
 const minirootfs = (name: string): string =>
   join(root, "../shared/data/alpine", `alpine-minirootfs-3.19.4-${name}.tar.gz`);
 
-/** A KELPIE_HOME of this test's own, whose downloads and compiled programs are the user's: they are keyed by content. */
-let home = "";
+const home = join(tmpdir(), `kelpie-e2e-${process.pid}`);
+const kelpie = (args: readonly string[], input?: string | Buffer): Ended => runKelpie(home, args, input);
+const succeeds = (args: readonly string[]): string => mustSucceed(home, args);
 
-before(() => {
-  home = join(tmpdir(), `kelpie-e2e-${process.pid}`);
-  mkdirSync(join(userHome, "cache"), { recursive: true });
-  mkdirSync(home, { recursive: true });
-  symlinkSync(join(userHome, "cache"), join(home, "cache"));
-});
+before(() => makeHome(home));
 
 after(() => rmSync(home, { recursive: true, force: true }));
-
-interface Ended {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function kelpie(
-  args: readonly string[],
-  { input, kelpieHome = home }: { input?: string | Buffer; kelpieHome?: string } = {},
-): Ended {
-  const { status, stdout, stderr } = spawnSync(join(root, "kelpie"), args, {
-    env: { ...process.env, KELPIE_HOME: kelpieHome },
-    input: input ?? "",
-    timeout: 900_000,
-    maxBuffer: 64 << 20,
-  });
-  return { code: status, stdout: stdout.toString("latin1"), stderr: stderr.toString() };
-}
-
-function succeeds(
-  args: readonly string[],
-  options?: { input?: string | Buffer; kelpieHome?: string },
-): string {
-  const { code, stdout, stderr } = kelpie(args, options);
-  assert.equal(code, 0, stderr);
-  return stdout;
-}
 
 async function sha256(path: string): Promise<string> {
   const hash = createHash("sha256");
@@ -119,11 +83,8 @@ for (const [architecture, machine] of [
 
 test("building again, at another place and time, gives the same root file system and initrd", async () => {
   const other = join(home, "elsewhere");
-  mkdirSync(other);
-  symlinkSync(join(userHome, "cache"), join(other, "cache"));
-  succeeds(["images", "build", "--spec", "images/kelpie-debian.yaml", "--arch", "amd64"], {
-    kelpieHome: other,
-  });
+  makeHome(other);
+  mustSucceed(other, ["images", "build", "--spec", "images/kelpie-debian.yaml", "--arch", "amd64"]);
   const image = readdirSync(join(other, "images")).find((name) => name.includes("debian")) ?? "";
   for (const file of ["rootfs.ext4", "initrd", "vmlinuz", "metadata.json"]) {
     const paths = [join(home, "images", image, file), join(other, "images", image, file)];
@@ -145,9 +106,9 @@ test("the store lists what was built, for people and for programs", () => {
 
 test("a command's input, output and errors pass through unchanged, byte for byte", () => {
   const bytes = Buffer.from(Array.from({ length: 100_000 }, (_, index) => (index * 7 + (index >> 8)) & 255));
-  const { code, stdout, stderr } = kelpie(["run", "--", "sh", "-c", "cat; echo apart >&2"], { input: bytes });
+  const { code, stdoutBytes, stderr } = kelpie(["run", "--", "sh", "-c", "cat; echo apart >&2"], bytes);
   assert.equal(code, 0);
-  assert.ok(Buffer.from(stdout, "latin1").equals(bytes));
+  assert.ok(stdoutBytes.equals(bytes));
   assert.match(stderr, /^apart$/m);
 });
 

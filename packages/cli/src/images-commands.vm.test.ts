@@ -2,55 +2,31 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
-import { homedir, tmpdir } from "node:os";
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import {
+  type Ended,
+  kelpie as runKelpie,
+  makeHome,
+  root,
+  succeeds as mustSucceed,
+} from "./testing/kelpie-command.ts";
 
-const root = join(import.meta.dirname, "../../..");
-const userHome = process.env["KELPIE_HOME"] ?? join(homedir(), ".kelpie");
-/** A directory of this test's own; downloads and compiled programs are the user's: they are keyed by content. */
 const work = join(tmpdir(), `kelpie-images-${process.pid}`);
 const home = join(work, "home");
 const spec = join(work, "kelpie-debian.yaml");
 const lock = join(work, "kelpie-debian.lock.yaml");
+const kelpie = (args: readonly string[]): Ended => runKelpie(home, args);
+const succeeds = (args: readonly string[]): string => mustSucceed(home, args);
 
 before(() => {
-  mkdirSync(join(userHome, "cache"), { recursive: true });
-  mkdirSync(home, { recursive: true });
-  symlinkSync(join(userHome, "cache"), join(home, "cache"));
+  makeHome(home);
   cpSync(join(root, "images"), work, { recursive: true });
 });
 
 after(() => rmSync(work, { recursive: true, force: true }));
-
-function kelpie(
-  args: readonly string[],
-  kelpieHome = home,
-): { code: number | null; stdout: string; stderr: string } {
-  const { status, stdout, stderr } = spawnSync(join(root, "kelpie"), args, {
-    env: { ...process.env, KELPIE_HOME: kelpieHome },
-    encoding: "utf8",
-    timeout: 900_000,
-    maxBuffer: 64 << 20,
-  });
-  return { code: status, stdout, stderr };
-}
-
-function succeeds(args: readonly string[], kelpieHome = home): string {
-  const { code, stdout, stderr } = kelpie(args, kelpieHome);
-  assert.equal(code, 0, stderr);
-  return stdout;
-}
 
 test("a plan names every package, the kernel and its own digest, for people and as JSON", () => {
   const text = succeeds(["images", "plan", "--spec", spec, "--arch", "amd64"]);
@@ -87,7 +63,7 @@ test("a locked build and one from what was kept, with an empty home, give the sa
   const arch = ["--spec", spec, "--arch", "amd64"];
   const version = succeeds(["images", "build", ...arch]).trimEnd();
   succeeds(["images", "vendor", ...arch, "--output", kept]);
-  assert.equal(succeeds(["images", "build", ...arch, "--vendored", kept], empty).trimEnd(), version);
+  assert.equal(mustSucceed(empty, ["images", "build", ...arch, "--vendored", kept]).trimEnd(), version);
   const name = readdirSync(join(home, "images")).find((each) => each.startsWith(version)) ?? "";
   for (const file of ["rootfs.ext4", "vmlinuz", "initrd", "metadata.json"]) {
     const [one, two] = [join(home, "images", name, file), join(empty, "images", name, file)];

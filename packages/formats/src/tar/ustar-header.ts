@@ -1,23 +1,10 @@
 // Encodes one ustar header block (POSIX.1-1988).
 
 import { KelpieError } from "@kelpie/platform";
-import { blockBytes } from "./header.ts";
+import { blockBytes, type TarHeader } from "./header.ts";
 
 /** What a block holds. What it cannot hold is cut or zero, and must stand in a pax header before it. */
-export interface UstarFields {
-  readonly path: string;
-  readonly type: string;
-  readonly mode: number;
-  readonly uid: number;
-  readonly gid: number;
-  readonly sizeBytes: number;
-  readonly mtimeSeconds: number;
-  readonly linkTarget: string;
-  readonly uname: string;
-  readonly gname: string;
-  readonly major: number;
-  readonly minor: number;
-}
+export type UstarFields = Omit<TarHeader, "isV7">;
 
 const nameBytes = 100;
 const prefixBytes = 155;
