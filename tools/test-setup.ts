@@ -16,9 +16,10 @@ const judges: Requirement[] = [
   { program: "zstd", why: "judges decompression", packages: { "apt-get": ["zstd"], dnf: ["zstd"] } },
   { program: "lz4", why: "judges decompression", packages: { "apt-get": ["lz4"], dnf: ["lz4"] } },
   {
-    program: "python3",
-    why: "judges archives",
-    packages: { "apt-get": ["python3-minimal"], dnf: ["python3"] },
+    // Debian's python3-minimal has no library to speak of; this one comes with the whole.
+    program: "pydoc3",
+    why: "shows that Python is whole: it judges archives",
+    packages: { "apt-get": ["python3"], dnf: ["python3"] },
   },
   { program: "openssl", why: "judges certificates", packages: { "apt-get": ["openssl"], dnf: ["openssl"] } },
   { program: "qemu-img", why: "judges disks", packages: { "apt-get": ["qemu-utils"], dnf: ["qemu-img"] } },

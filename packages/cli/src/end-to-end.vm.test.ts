@@ -81,6 +81,15 @@ for (const [architecture, machine] of [
   });
 }
 
+test("dpkg in the guest knows every package, and finds every file as it was packed", () => {
+  const script = "dpkg --list | grep -c ^ii; dpkg --verify; dpkg --audit";
+  const { packages } = JSON.parse(
+    succeeds(["images", "plan", "--spec", "images/kelpie-debian.yaml", "--arch", "amd64", "--json"]),
+  ) as { packages: unknown[] };
+  const output = succeeds(["run", "--arch", "amd64", "--image", "kelpie-debian", "--", "sh", "-c", script]);
+  assert.equal(output, `${packages.length}\n`);
+});
+
 test("building again, at another place and time, gives the same root file system and initrd", async () => {
   const other = join(home, "elsewhere");
   makeHome(other);

@@ -3,10 +3,8 @@ import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-/* eslint-disable @typescript-eslint/no-restricted-imports -- a mirror is made by the helpers of the package that reads it, which are no part of its public face */
 import { createTestKey, makePackage } from "../../../repositories/src/alpine/testing/packages.ts";
 import { startMirror } from "../../../repositories/src/testing/mirror.ts";
-/* eslint-enable @typescript-eslint/no-restricted-imports */
 import { lockPlan } from "../plan/lock.ts";
 import { buildImage, planImage } from "./build-image.ts";
 import { optionsFor, packagesOf, publish } from "./testing/small-alpine.ts";

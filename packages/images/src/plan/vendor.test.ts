@@ -3,10 +3,8 @@ import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { KelpieError } from "@kelpie/platform";
-/* eslint-disable @typescript-eslint/no-restricted-imports -- a mirror is made by the helpers of the package that reads it, which are no part of its public face */
 import { createTestKey } from "../../../repositories/src/alpine/testing/packages.ts";
 import { startMirror } from "../../../repositories/src/testing/mirror.ts";
-/* eslint-enable @typescript-eslint/no-restricted-imports */
 import { type BuildOptions, buildImage, planImage } from "../build/build-image.ts";
 import { optionsFor, publish } from "../build/testing/small-alpine.ts";
 import { smallWorld } from "../build/testing/small-world.ts";

@@ -5,14 +5,12 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { textSource, type TreeNode } from "@kelpie/formats";
 import { openAlpineRepositories } from "@kelpie/repositories";
-/* eslint-disable @typescript-eslint/no-restricted-imports -- a mirror is made by the helpers of the package that reads it, which are no part of its public face */
 import {
   makeIndex,
   makePackage,
   type TestKey,
 } from "../../../../repositories/src/alpine/testing/packages.ts";
 import type { Mirror } from "../../../../repositories/src/testing/mirror.ts";
-/* eslint-enable @typescript-eslint/no-restricted-imports */
 import type { ImageSpec } from "../../spec/image-spec.ts";
 import type { BuildOptions } from "../build-image.ts";
 import type { SmallWorld } from "./small-world.ts";
