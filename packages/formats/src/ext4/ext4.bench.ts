@@ -1,22 +1,23 @@
-// How long writing a file system takes, beside mke2fs -d of the same tree in the same run.
-// node packages/formats/src/ext4/ext4.bench.ts [DIRECTORY]: without a directory, a tree of 1 GiB in 50,000 files is made.
+// How long writing a file system takes, beside mke2fs -d of the same tree.
 
-import { spawnSync } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { lstatSync, mkdirSync, readdirSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type FileHandle, realPlatform } from "@kelpie/platform";
+import type { BenchCase, PreparedBench } from "../../../../tools/bench/case.ts";
 import type { ByteSink } from "../byte-sink.ts";
 import { fileSource } from "../file-source.ts";
-import { scratchDirectory } from "../testing/tools.ts";
+import { alpineFile, unlessInstalled } from "../testing/tools.ts";
 import { FileTree } from "../tree/file-tree.ts";
 import { options } from "./testing/images.ts";
+import { planExt4 } from "./plan.ts";
 import { writeExt4 } from "./write.ts";
 
-const rounds = 5;
 const files = realPlatform.files;
+const goal = { ratio: 1, peakMebibytes: 200 };
 
-/** 50,000 files in 500 directories: most of a few KiB, one in a thousand of 4 MiB. */
-function makeTree(root: string): void {
+/** 50,000 files in 500 directories: most of a few KiB, one in a thousand of 4 MiB; 1 GiB in all. */
+function makeLargeTree(root: string): void {
   const noise = Buffer.alloc(8 * 1024 ** 2);
   let state = 1;
   for (let at = 0; at < noise.length; at += 4) {
@@ -53,10 +54,6 @@ function addTo(tree: FileTree, root: string, prefix: string): void {
   }
 }
 
-function peakMemory(): number {
-  return Math.round(process.resourceUsage().maxRSS / 1024);
-}
-
 function sinkOf(handle: FileHandle): ByteSink & { position: number } {
   const sink = {
     position: 0,
@@ -72,52 +69,59 @@ function sinkOf(handle: FileHandle): ByteSink & { position: number } {
   return sink;
 }
 
-using scratch = scratchDirectory();
-const [, , given] = process.argv;
-const root = given ?? join(scratch.path, "tree");
-if (given === undefined) makeTree(root);
-const tree = new FileTree();
-addTo(tree, root, "");
-const treeMemory = peakMemory();
-const image = join(scratch.path, "image");
-const ours: number[] = [];
-const theirs: number[] = [];
-let sizeBytes = 0;
-let firstMemory = 0;
-
-for (let round = 0; round < rounds; round += 1) {
-  rmSync(image, { force: true });
-  const start = performance.now();
-  {
-    await using handle = await files.open(image, "create");
-    const sink = sinkOf(handle);
-    ({ sizeBytes } = await writeExt4(tree, sink, options));
-    await handle.truncate(sink.position);
-  }
-  const middle = performance.now();
-  firstMemory ||= peakMemory();
-  rmSync(image);
-  const between = performance.now();
+/** The writer from a tree of names to the closed image, against mke2fs from the directory to the same. */
+function compare(root: string, scratch: string): PreparedBench {
+  const tree = new FileTree();
+  addTo(tree, root, "");
+  const image = join(scratch, "image");
+  const { sizeBytes } = planExt4(tree, options);
   const kibibytes = `${Math.ceil((sizeBytes * 1.1) / 1024) + 32_768}k`;
-  const { status, stderr } = spawnSync(
-    "mke2fs",
-    ["-q", "-t", "ext4", "-O", "^has_journal", "-d", root, image, kibibytes],
-    {
-      encoding: "utf8",
+  return {
+    bytes: sizeBytes,
+    reset: () => rmSync(image, { force: true }),
+    run: async () => {
+      await using handle = await files.open(image, "create");
+      const sink = sinkOf(handle);
+      await writeExt4(tree, sink, options);
+      await handle.truncate(sink.position);
     },
-  );
-  if (status !== 0) throw new Error(stderr);
-  ours.push(middle - start);
-  theirs.push(performance.now() - between);
+    reference: {
+      name: "mke2fs -d",
+      run: () => {
+        const features = ["-q", "-t", "ext4", "-O", "^has_journal"];
+        execFileSync("mke2fs", [...features, "-d", root, image, kibibytes]);
+      },
+    },
+  };
 }
 
-const show = (times: readonly number[]): string => times.map((time) => time.toFixed(0)).join(" ");
-console.log(`${(sizeBytes / 1024 ** 2).toFixed(0)} MiB; milliseconds of ${rounds} rounds`);
-console.log(`kelpie  ${show(ours)}`);
-console.log(`mke2fs  ${show(theirs)}`);
-console.log(
-  `ratio of the fastest ${(Math.min(...ours) / Math.min(...theirs)).toFixed(2)}, of the first ${((ours[0] ?? 0) / (theirs[0] ?? 1)).toFixed(2)}`,
-);
-console.log(
-  `peak memory: ${treeMemory} MiB before the first round, ${firstMemory} after it, ${peakMemory()} in the end`,
-);
+const cases: readonly BenchCase[] = [
+  {
+    name: "ext4: write the Alpine minirootfs",
+    goal,
+    runs: 15,
+    prepare: ({ scratch }) => {
+      const archive = alpineFile("alpine-minirootfs-3.19.4-x86_64.tar.gz");
+      if (archive === undefined) return { skip: "the minirootfs is not here" };
+      const skip = unlessInstalled("tar", "mke2fs");
+      if (skip !== false) return { skip };
+      const root = join(scratch, "tree");
+      mkdirSync(root);
+      execFileSync("tar", ["--extract", "--gzip", "--file", archive, "--directory", root]);
+      return compare(root, scratch);
+    },
+  },
+  {
+    name: "ext4: write 50,000 files of 1 GiB",
+    goal,
+    runs: 5,
+    prepare: ({ scratch }) => {
+      const skip = unlessInstalled("mke2fs");
+      if (skip !== false) return { skip };
+      const root = join(scratch, "tree");
+      makeLargeTree(root);
+      return compare(root, scratch);
+    },
+  },
+];
+export default cases;
