@@ -11,4 +11,4 @@ export { printable } from "./vmm/printable.ts";
 export type { Accelerator } from "./vmm/qemu/accelerator.ts";
 export { openQemu, type OpenQemuOptions, type QemuVmm } from "./vmm/qemu/qemu-vmm.ts";
 export { describeStop, type StopReason, type VmState } from "./vmm/vm-state.ts";
-export type { BootImage, VirtualMachine, Vmm, VmSpec } from "./vmm/vmm.ts";
+export type { BootImage, SavedMachine, VirtualMachine, Vmm, VmOrigin, VmSpec } from "./vmm/vmm.ts";

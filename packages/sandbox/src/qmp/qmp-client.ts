@@ -2,6 +2,7 @@
 
 import type { Duplex } from "node:stream";
 import { cancelled, type Clock, describeError, KelpieError } from "@kelpie/platform";
+import { orAborted } from "../or-aborted.ts";
 import { readLines } from "./lines.ts";
 import { type Json, type JsonObject, parseQmpMessage, type QmpEvent, type QmpMessage } from "./messages.ts";
 
@@ -13,6 +14,12 @@ const commandsInFlightLimit = 64;
 interface Pending {
   readonly resolve: (value: Json) => void;
   readonly reject: (error: KelpieError) => void;
+}
+
+/** An event that somebody waits for. */
+interface AwaitedEvent {
+  readonly isIt: (event: QmpEvent) => boolean;
+  readonly resolve: (event: QmpEvent) => void;
 }
 
 export interface QmpOptions {
@@ -28,6 +35,7 @@ export class QmpClient implements Disposable {
   readonly #clock: Clock;
   readonly #onEvent: (event: QmpEvent) => void;
   readonly #pending = new Map<number, Pending>();
+  readonly #awaited = new Set<AwaitedEvent>();
   readonly #greeted = Promise.withResolvers<undefined>();
   #lastId = 0;
   /** Resolves when the channel has ended, with the reason. */
@@ -87,6 +95,19 @@ export class QmpClient implements Disposable {
     }
   }
 
+  /** The next event for which `isIt` holds. `guest-lost` when the channel ends first, or the signal's reason. */
+  async event(isIt: (event: QmpEvent) => boolean, signal: AbortSignal): Promise<QmpEvent> {
+    const { promise, resolve } = Promise.withResolvers<QmpEvent>();
+    const awaited = { isIt, resolve };
+    this.#awaited.add(awaited);
+    try {
+      const lost = this.ended.then((reason) => Promise.reject(reason));
+      return await orAborted(Promise.race([promise, lost]), signal);
+    } finally {
+      this.#awaited.delete(awaited);
+    }
+  }
+
   [Symbol.dispose](): void {
     this.#close(new KelpieError("guest-lost", "The QMP channel was closed"));
   }
@@ -123,6 +144,9 @@ export class QmpClient implements Disposable {
       }
       case "event":
         this.#onEvent(message);
+        for (const { isIt, resolve } of this.#awaited) {
+          if (isIt(message)) resolve(message);
+        }
         break;
       default:
         message satisfies never;

@@ -1,6 +1,7 @@
 // A virtual machine played in this process for tests.
 
 import type { Duplex } from "node:stream";
+import { KelpieError } from "@kelpie/platform";
 import { ConsoleLog } from "../vmm/console-log.ts";
 import { nextVmState, type StopReason, type VmState } from "../vmm/vm-state.ts";
 import type { BootImage, VirtualMachine, Vmm } from "../vmm/vmm.ts";
@@ -25,6 +26,10 @@ export class PlayedMachine implements VirtualMachine {
     this.state = nextVmState(this.state, { kind: "ending", reason });
     this.state = nextVmState(this.state, { kind: "process-gone", exit: { kind: "exited", code: 0 } });
     if (this.state.kind === "stopped") this.#stopped.resolve(this.state.reason);
+  }
+
+  save(): Promise<void> {
+    return Promise.reject(new KelpieError("unsupported", "A played machine cannot be saved"));
   }
 
   [Symbol.asyncDispose](): Promise<void> {

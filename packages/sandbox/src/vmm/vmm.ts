@@ -14,6 +14,24 @@ export interface BootImage {
   readonly initrd: string;
 }
 
+/** A machine that was saved and stands still: any number of machines may start from it, and none changes it. */
+export interface SavedMachine {
+  /** The guest's memory: a sparse file of its size, of which each machine sees a copy of its own. */
+  readonly memory: string;
+  /** The state of processors and devices. */
+  readonly state: string;
+  /** The root disk's writable layer as it was. */
+  readonly disk: string;
+}
+
+/** How a machine comes to run. */
+export type VmOrigin =
+  | { readonly kind: "boot" }
+  /** Boots such that {@link VirtualMachine.save} works: `memory` and `disk` are created, and are its parts of the saved machine. */
+  | { readonly kind: "boot-to-save"; readonly memory: string; readonly disk: string }
+  /** Goes on where a machine of the same {@link Vmm.stateKey} was saved. */
+  | { readonly kind: "restore"; readonly saved: SavedMachine };
+
 /** The shape of one virtual machine. */
 export interface VmSpec {
   readonly image: BootImage;
@@ -26,6 +44,8 @@ export interface VmSpec {
   readonly diskBytes?: number;
   /** An empty directory of this machine alone, mode 0700, for sockets, the console log and the writable layer. */
   readonly runDirectory: string;
+  /** Default: it boots. */
+  readonly origin?: VmOrigin;
 }
 
 /** Starts virtual machines. */
@@ -37,6 +57,12 @@ export interface Vmm {
    * `missing-tool`, `boot-failed` with the monitor's own words, `cancelled`.
    */
   start(spec: VmSpec, signal: AbortSignal): Promise<VirtualMachine>;
+  /**
+   * Everything that a saved machine depends on beside the content of the image's files, as text: the monitor's build,
+   * the accelerator, every device. A machine may be restored where its text is the same. Absent where this monitor
+   * cannot save and restore.
+   */
+  readonly stateKey?: (spec: VmSpec) => Promise<string>;
 }
 
 /** A started machine. Disposing it ends it at once and resolves when nothing of it is left. */
@@ -47,6 +73,11 @@ export interface VirtualMachine extends AsyncDisposable {
   readonly console: ConsoleLog;
   /** What the monitor itself wrote: the end of its standard error. */
   readonly monitorOutput: string;
+  /**
+   * Stops a machine that started as `boot-to-save` and writes the state of its devices to the new file `state`. It never
+   * goes on: dispose it. `process-failed` with the monitor's words, `unsupported`, `cancelled`, `timeout`.
+   */
+  save(state: string, signal: AbortSignal): Promise<void>;
   /** Opens the host's side of agent port `index`. A port has one user at a time. */
   connectAgent(index: number, signal: AbortSignal): Promise<Duplex>;
 }

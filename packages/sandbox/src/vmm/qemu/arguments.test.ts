@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { VmSpec } from "../vmm.ts";
+import type { VmOrigin, VmSpec } from "../vmm.ts";
 import { flatten, type QemuSetting, qemuOptions } from "./arguments.ts";
 import { kernelCommandLine } from "./command-line.ts";
 
@@ -96,4 +96,29 @@ test("the kernel's command line says what the contract asks for", () => {
   for (const word of ["root=LABEL=kelpie-root", "rw", "panic=-1", "kelpie.hostname=box", "kelpie.ports=2"]) {
     assert.ok(words.includes(word), word);
   }
+});
+
+test("a machine that is to be saved has its memory in a file, and a restored one a copy of its own", () => {
+  const saved = { memory: "/t/memory", state: "/t/state", disk: "/t/disk" };
+  const toSave: VmOrigin = { kind: "boot-to-save", memory: saved.memory, disk: saved.disk };
+  assert.match(value("-machine", { origin: toSave }) ?? "", /,memory-backend=ram$/);
+  const memory = (origin: VmOrigin): string[] =>
+    qemuOptions({ ...spec, origin }, setting).flatMap(([, option]) =>
+      option?.startsWith("memory-backend-file") === true ? [option] : [],
+    );
+  assert.deepEqual(memory(toSave), ["memory-backend-file,id=ram,size=256M,mem-path=/t/memory,share=on"]);
+  assert.deepEqual(memory({ kind: "restore", saved }), [
+    "memory-backend-file,id=ram,size=256M,mem-path=/t/memory,share=off",
+  ]);
+  assert.equal(value("-incoming", { origin: { kind: "restore", saved } }), "defer");
+  assert.deepEqual(memory({ kind: "boot" }), []);
+});
+
+test("a restored machine's layer lies over the saved one, which is only ever read", () => {
+  const saved = { memory: "/t/memory", state: "/t/state", disk: "/t/disk" };
+  const text = value("-blockdev", { origin: { kind: "restore", saved } }) ?? "";
+  const { backing } = JSON.parse(text) as { backing: Record<string, unknown> };
+  assert.equal(backing["read-only"], true);
+  assert.deepEqual(backing["file"], { driver: "file", filename: "/t/disk", "read-only": true });
+  assert.match(JSON.stringify(backing["backing"]), /rootfs\.ext4/);
 });

@@ -13,7 +13,7 @@ export interface QemuSetting {
   readonly accelerator: Accelerator;
   /** A firmware image instead of QEMU's default, by path or by a name that QEMU finds. */
   readonly firmware: string | undefined;
-  /** The private writable layer, a qcow2 file without content. */
+  /** The private writable layer, a qcow2 file. */
   readonly overlay: string;
   /** A Unix socket on which we listen and that QEMU connects to. */
   readonly qmpSocket: string;
@@ -46,11 +46,12 @@ export function qemuOptions(spec: VmSpec, setting: QemuSetting): QemuOption[] {
     // The processor starts when we have a control channel.
     ["-S"],
     ...(setting.seccomp ? [confinement] : []),
-    ["-machine", machineType[architecture]],
+    ["-machine", [machineType[architecture], ...(isPlain(spec) ? [] : ["memory-backend=ram"])].join(",")],
     ["-accel", setting.accelerator === "tcg" ? tcg : setting.accelerator],
     ["-cpu", cpuModel(architecture, setting.accelerator)],
     ["-smp", String(cpus)],
     ["-m", `${memoryMiB}M`],
+    ...memory(spec),
     ...(setting.firmware === undefined ? [] : [["-bios", setting.firmware] as const]),
     ["-kernel", image.kernel],
     ["-initrd", image.initrd],
@@ -60,7 +61,7 @@ export function qemuOptions(spec: VmSpec, setting: QemuSetting): QemuOption[] {
     // The console comes to us through a pipe: we bound what is kept, and have its last words when QEMU is gone.
     ["-chardev", "stdio,id=console,signal=off"],
     ["-serial", "chardev:console"],
-    ["-blockdev", json(rootDisk(image.rootfs, setting.overlay))],
+    ["-blockdev", json(rootDisk(spec, setting.overlay))],
     ["-device", "virtio-blk-pci,drive=root"],
     ["-object", "rng-random,id=entropy,filename=/dev/urandom"],
     ["-device", "virtio-rng-pci,rng=entropy"],
@@ -92,8 +93,29 @@ function agentPorts({ agentPorts: count, runDirectory }: VmSpec): QemuOption[] {
   ]).flat();
 }
 
+/** Whether the guest's memory is in no file: where nothing is saved or restored. */
+function isPlain({ origin }: VmSpec): boolean {
+  return origin === undefined || origin.kind === "boot";
+}
+
+/**
+ * A machine that is to be saved has its memory in the file itself; one that is restored sees the file and keeps what it
+ * writes to itself (copy on write), so nothing of the memory is read before it is used.
+ */
+function memory({ origin, memoryMiB }: VmSpec): QemuOption[] {
+  if (origin === undefined || origin.kind === "boot") return [];
+  const isSaving = origin.kind === "boot-to-save";
+  const path = escaped(isSaving ? origin.memory : origin.saved.memory);
+  const share = isSaving ? "on" : "off";
+  return [
+    ["-object", `memory-backend-file,id=ram,size=${memoryMiB}M,mem-path=${path},share=${share}`],
+    ...(isSaving ? [] : [["-incoming", "defer"] as const]),
+  ];
+}
+
 /** The image itself is opened read only and can be shared; what the guest writes goes to the overlay. */
-function rootDisk(rootfs: string, overlay: string): Record<string, unknown> {
+function rootDisk({ image, origin }: VmSpec, overlay: string): Record<string, unknown> {
+  const rootfs = { driver: "raw", "read-only": true, file: readOnlyFile(image.rootfs) };
   return {
     driver: "qcow2",
     "node-name": "root",
@@ -101,12 +123,15 @@ function rootDisk(rootfs: string, overlay: string): Record<string, unknown> {
     cache: { "no-flush": true },
     discard: "unmap",
     file: { driver: "file", filename: overlay },
-    backing: {
-      driver: "raw",
-      "read-only": true,
-      file: { driver: "file", filename: rootfs, "read-only": true },
-    },
+    backing:
+      origin?.kind === "restore"
+        ? { driver: "qcow2", "read-only": true, file: readOnlyFile(origin.saved.disk), backing: rootfs }
+        : rootfs,
   };
+}
+
+function readOnlyFile(filename: string): Record<string, unknown> {
+  return { driver: "file", filename, "read-only": true };
 }
 
 function json(value: Record<string, unknown>): string {

@@ -1,7 +1,7 @@
 // A running QEMU, supervised: its process, its control channel and its console.
 
 import type { Duplex } from "node:stream";
-import { type ChildProcess, KelpieError, type Platform } from "@kelpie/platform";
+import { type ChildProcess, describeError, KelpieError, type Platform } from "@kelpie/platform";
 import { orAborted } from "../../or-aborted.ts";
 import type { QmpEvent } from "../../qmp/messages.ts";
 import { QmpClient } from "../../qmp/qmp-client.ts";
@@ -11,6 +11,7 @@ import { printable } from "../printable.ts";
 import { describeStop, nextVmState, type StopReason, type VmEvent, type VmState } from "../vm-state.ts";
 import type { VirtualMachine } from "../vmm.ts";
 import { agentSocket } from "./arguments.ts";
+import { restoreState, saveState } from "./migration.ts";
 import { recordConsole } from "./record-console.ts";
 
 const monitorOutputLimitBytes = 16 << 10;
@@ -54,8 +55,11 @@ export class QemuMachine implements VirtualMachine {
     return printable(Buffer.from(this.#stderr.bytes()).toString("utf8")).trim();
   }
 
-  /** Takes the control channel that QEMU opens. `boot-failed` with QEMU's words if it ends instead. */
-  async openMonitor(connection: Promise<Duplex>, signal: AbortSignal): Promise<void> {
+  /**
+   * Takes the control channel that QEMU opens and lets the processor run, from the state in the file `restored` where
+   * there is one. `boot-failed` with QEMU's words if it ends instead, or cannot take the state.
+   */
+  async openMonitor(connection: Promise<Duplex>, signal: AbortSignal, restored?: string): Promise<void> {
     const { clock } = this.#platform;
     using deadline = clock.deadline(monitorConnectsWithinMs, "QEMU's start");
     const stop = AbortSignal.any([signal, deadline.signal]);
@@ -70,9 +74,16 @@ export class QemuMachine implements VirtualMachine {
     const qmp = await orAborted(Promise.race([opened.catch(() => gone), gone]), stop);
     this.#qmp = qmp;
     void qmp.ended.then(() => this.#endWithMonitor());
+    if (restored !== undefined) await this.#restore(qmp, restored, stop);
     this.#on({ kind: "monitor-ready" });
     // The processor waited for this (`-S`): before it, QEMU would keep a quick guest's end to itself.
     await qmp.execute("cont");
+  }
+
+  async save(state: string, signal: AbortSignal): Promise<void> {
+    const qmp = this.#qmp;
+    if (qmp === undefined) throw new KelpieError("internal", "A machine is saved before it runs");
+    await saveState(this.#platform, qmp, { state, socket: `${this.#runDirectory}/save`, signal });
   }
 
   connectAgent(index: number, signal: AbortSignal): Promise<Duplex> {
@@ -83,6 +94,18 @@ export class QemuMachine implements VirtualMachine {
     this.#on({ kind: "ending", reason: { kind: "host-request" } });
     await this.#child[Symbol.asyncDispose]();
     await this.stopped;
+  }
+
+  async #restore(qmp: QmpClient, state: string, signal: AbortSignal): Promise<void> {
+    try {
+      await restoreState(this.#platform, qmp, { state, socket: `${this.#runDirectory}/restore`, signal });
+    } catch (cause) {
+      if (signal.aborted) throw cause;
+      throw new KelpieError("boot-failed", "QEMU did not take the saved state", {
+        found: [describeError(cause), this.monitorOutput].filter((part) => part !== "").join("\n"),
+        cause,
+      });
+    }
   }
 
   #onQmpEvent({ name, data }: QmpEvent): void {

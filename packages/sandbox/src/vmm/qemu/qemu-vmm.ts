@@ -6,8 +6,9 @@ import { type AcceleratorChoice, chooseAccelerator } from "../probe/choose-accel
 import { tieToUs } from "../tied-command.ts";
 import type { VirtualMachine, Vmm, VmSpec } from "../vmm.ts";
 import type { Accelerator } from "./accelerator.ts";
-import { agentSocket, flatten, qemuOptions } from "./arguments.ts";
+import { agentSocket, flatten, qemuOptions, type QemuSetting } from "./arguments.ts";
 import { findQemu, type QemuInstallation } from "./find-qemu.ts";
+import { processorIdentity } from "./processor-identity.ts";
 import { QemuMachine } from "./qemu-machine.ts";
 import { emptyQcow2 } from "./qcow2.ts";
 
@@ -33,10 +34,10 @@ export class QemuVmm implements Vmm {
   }
 
   async start(spec: VmSpec, signal: AbortSignal): Promise<VirtualMachine> {
-    const { network, processes, host } = this.#platform;
+    const { network, processes } = this.#platform;
     const { runDirectory } = spec;
     const qmpSocket = `${runDirectory}/qmp`;
-    const overlay = `${runDirectory}/root.qcow2`;
+    const overlay = spec.origin?.kind === "boot-to-save" ? spec.origin.disk : `${runDirectory}/root.qcow2`;
     requireShortPath(agentSocket(runDirectory, spec.agentPorts));
     await this.#writeOverlay(spec, overlay);
 
@@ -47,15 +48,7 @@ export class QemuVmm implements Vmm {
     cleanup.defer(() => void listener[Symbol.asyncDispose]());
     const command = await tieToUs(this.#platform, {
       program: this.#installation.program,
-      args: flatten(
-        qemuOptions(spec, {
-          accelerator: this.accelerator,
-          firmware: this.#installation.quickFirmware,
-          overlay,
-          qmpSocket,
-          seccomp: host.operatingSystem === "linux",
-        }),
-      ),
+      args: flatten(qemuOptions(spec, this.#setting(overlay, qmpSocket))),
     });
     const child = await processes.spawn(command.program, command.args, {
       cwd: runDirectory,
@@ -65,7 +58,8 @@ export class QemuVmm implements Vmm {
     });
     const machine = new QemuMachine(this.#platform, child, runDirectory);
     try {
-      await machine.openMonitor(connection.promise, signal);
+      const restored = spec.origin?.kind === "restore" ? spec.origin.saved.state : undefined;
+      await machine.openMonitor(connection.promise, signal, restored);
       return machine;
     } catch (error) {
       await machine[Symbol.asyncDispose]();
@@ -73,13 +67,46 @@ export class QemuVmm implements Vmm {
     }
   }
 
-  async #writeOverlay({ image, diskBytes }: VmSpec, path: string): Promise<void> {
-    const { files } = this.#platform;
-    const rootfs = await files.stat(image.rootfs);
+  /** The program, and its whole command line with names for what differs from one machine to the next. */
+  async stateKey(spec: VmSpec): Promise<string> {
+    const { architecture } = spec.image;
+    const shape: VmSpec = {
+      ...spec,
+      image: { architecture, rootfs: "rootfs", kernel: "kernel", initrd: "initrd" },
+      hostname: "kelpie",
+      runDirectory: "run",
+      origin: { kind: "boot-to-save", memory: "memory", disk: "disk" },
+    };
+    return JSON.stringify({
+      program: this.#installation.buildId,
+      processor: await processorIdentity(this.#platform.files, this.accelerator),
+      diskBytes: await this.#diskBytes(spec),
+      options: qemuOptions(shape, this.#setting("disk", "qmp")),
+    });
+  }
+
+  #setting(overlay: string, qmpSocket: string): QemuSetting {
+    return {
+      accelerator: this.accelerator,
+      firmware: this.#installation.quickFirmware,
+      overlay,
+      qmpSocket,
+      seccomp: this.#platform.host.operatingSystem === "linux",
+    };
+  }
+
+  async #writeOverlay(spec: VmSpec, path: string): Promise<void> {
+    const content = emptyQcow2(await this.#diskBytes(spec));
+    await using file = await this.#platform.files.open(path, "create", 0o600);
+    await file.write(content, 0);
+  }
+
+  /** What the guest sees as its root disk's size. */
+  async #diskBytes({ image, diskBytes }: VmSpec): Promise<number> {
+    const rootfs = await this.#platform.files.stat(image.rootfs);
     if (rootfs === undefined) throw new KelpieError("not-found", `There is no ${image.rootfs}`);
     const wanted = Math.max(diskBytes ?? 0, rootfs.sizeBytes);
-    await using file = await files.open(path, "create", 0o600);
-    await file.write(emptyQcow2(Math.ceil(wanted / sectorBytes) * sectorBytes), 0);
+    return Math.ceil(wanted / sectorBytes) * sectorBytes;
   }
 }
 
