@@ -5,6 +5,7 @@ export { type BuildPhase, buildPhases, type BuildProgress } from "./build/progre
 export { type BuildServices, realServices } from "./build/services.ts";
 export { type PulledImage, pullImage, type PullOptions } from "./distribution/artifact/pull-image.ts";
 export { type PushedImages, pushImages, type PushOptions } from "./distribution/artifact/push-image.ts";
+export { loginFiles } from "./distribution/oci/credentials.ts";
 export {
   formatReference,
   parseReference,

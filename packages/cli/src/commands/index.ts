@@ -14,6 +14,16 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import("./run.ts")).run,
   },
   {
+    path: ["doctor"],
+    summary: "Say what this machine offers sandboxes, what is missing, what that costs, and what to do",
+    load: async () => (await import("./doctor.ts")).doctor,
+  },
+  {
+    path: ["completion"],
+    summary: "Print a script that completes kelpie's words in your shell",
+    load: async () => (await import("./completion.ts")).completion,
+  },
+  {
     path: ["images", "init"],
     summary: "Write a commented spec to begin with",
     load: async () => (await import("./images-init.ts")).imagesInit,

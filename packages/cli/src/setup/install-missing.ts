@@ -33,17 +33,15 @@ export async function installMissing(
   missing: readonly Requirement[],
   signal: AbortSignal,
 ): Promise<void> {
-  const manager = await findPackageManager(platform);
-  const packages =
-    manager === undefined ? [] : missing.flatMap((requirement) => requirement.packages[manager] ?? []);
-  const names = missing.map(({ program }) => program).join(", ");
-  if (manager === undefined || packages.length === 0) {
+  const found = await installation(platform, missing);
+  if (found === undefined) {
+    const names = missing.map(({ program }) => program).join(", ");
     throw new KelpieError("missing-tool", `These programs are missing: ${names}`, {
       help: "Install them with your system's package manager, then run this again.",
     });
   }
   for (const { program, why } of missing) terminal.stderr.write(`kelpie: ${program} is missing: it ${why}\n`);
-  const install = [...installCommands[manager], ...new Set(packages)];
+  const { manager, install } = found;
   const prefix = await rightsPrefix(platform, terminal, manager);
   if (prefix === undefined) {
     throw new KelpieError(
@@ -57,6 +55,28 @@ export async function installMissing(
   const steps = manager === "apt-get" ? [["apt-get", "update", "--quiet=2"], install] : [install];
   for (const step of steps)
     await runVisibly(platform, terminal, [...prefix, ...step], asRoot(install), signal);
+}
+
+/** The command line that installs what requirements ask for, as a person would type it; undefined where none is known. */
+export async function installByHand(
+  platform: Platform,
+  requirements: readonly Requirement[],
+): Promise<string | undefined> {
+  const found = await installation(platform, requirements);
+  if (found === undefined) return undefined;
+  return found.manager === "brew" ? found.install.join(" ") : asRoot(found.install);
+}
+
+/** The package manager of this system and the words that install with it what requirements ask for. */
+async function installation(
+  platform: Platform,
+  requirements: readonly Requirement[],
+): Promise<{ readonly manager: PackageManager; readonly install: readonly string[] } | undefined> {
+  const manager = await findPackageManager(platform);
+  const packages =
+    manager === undefined ? [] : requirements.flatMap((requirement) => requirement.packages[manager] ?? []);
+  if (manager === undefined || packages.length === 0) return undefined;
+  return { manager, install: [...installCommands[manager], ...new Set(packages)] };
 }
 
 function asRoot(install: readonly string[]): string {

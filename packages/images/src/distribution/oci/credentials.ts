@@ -56,7 +56,8 @@ export async function findCredentials(
   return undefined;
 }
 
-function loginFiles({ environment, homeDirectory }: Platform["host"]): string[] {
+/** Where `docker login` and `podman login` keep what they are told, the first to be looked at first. */
+export function loginFiles({ environment, homeDirectory }: Platform["host"]): string[] {
   const { REGISTRY_AUTH_FILE: chosen, DOCKER_CONFIG: docker, XDG_RUNTIME_DIR: runtime } = environment;
   if (chosen !== undefined && chosen !== "") return [chosen];
   return [

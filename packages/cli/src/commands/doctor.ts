@@ -1,0 +1,38 @@
+// kelpie doctor
+
+import { command } from "../command.ts";
+import { examineHome, examineImages } from "../doctor/examine-home.ts";
+import {
+  examineAcceleration,
+  examineDevices,
+  examineEmulators,
+  examineHost,
+} from "../doctor/examine-machine.ts";
+import { examineAlpine, examineDebian, examineLogins } from "../doctor/examine-sources.ts";
+import { formatFindings } from "../doctor/finding.ts";
+
+export const doctor = command({
+  options: {
+    network: { type: "boolean", help: "Ask Alpine's mirror whether it answers, too" },
+    json: { type: "boolean", help: "Print JSON" },
+  },
+  details:
+    "Exits with 0 where sandboxes can run, and with 1 where something that they need is broken or missing.",
+  async run({ platform, terminal, home, signal }, { options }) {
+    const findings = [
+      examineHost(platform),
+      ...(await examineEmulators(platform)),
+      ...(await examineHome(platform, home)),
+      ...(await examineAcceleration(platform, home, signal)),
+      ...(await examineDevices(platform)),
+      ...(await examineImages(platform, home)),
+      await examineDebian(platform),
+      ...(options.network === true ? [await examineAlpine(platform, signal)] : []),
+      await examineLogins(platform),
+    ];
+    terminal.stdout.write(
+      options.json === true ? `${JSON.stringify({ findings }, undefined, 2)}\n` : formatFindings(findings),
+    );
+    return findings.some(({ verdict }) => verdict === "broken") ? 1 : 0;
+  },
+});
