@@ -5,6 +5,7 @@ export type { AgentConnectionOptions } from "./agent/agent-connection.ts";
 export { Execution, type ExecutionResult } from "./agent/execution.ts";
 export type { EndCause, ProcessEnd, ProcessOutput, ProcessRequest, StartFailure } from "./agent/process.ts";
 export { type RunOptions, type RunOutput, runInSandbox } from "./run/run.ts";
+export type { Attachment, AttachTarget, MachineNeeds } from "./lifecycle/attachment.ts";
 export { sweepRunDirectories } from "./lifecycle/run-directory.ts";
 export { Sandbox, type SandboxOptions } from "./lifecycle/sandbox.ts";
 export { printable } from "./vmm/printable.ts";
@@ -12,5 +13,15 @@ export { type AcceleratorChoice, chooseAccelerator } from "./vmm/probe/choose-ac
 export type { Accelerator } from "./vmm/qemu/accelerator.ts";
 export { findQemu, type QemuInstallation } from "./vmm/qemu/find-qemu.ts";
 export { openQemu, type OpenQemuOptions, type QemuVmm } from "./vmm/qemu/qemu-vmm.ts";
+export type {
+  NetworkBackend,
+  NinepDirectory,
+  PluggableDevice,
+  PluggedDisk,
+  PluggedNetwork,
+  PluggedNinep,
+  PluggedVirtioFs,
+  PublishedPort,
+} from "./vmm/pluggable.ts";
 export { describeStop, type StopReason, type VmState } from "./vmm/vm-state.ts";
 export type { BootImage, SavedMachine, VirtualMachine, Vmm, VmOrigin, VmSpec } from "./vmm/vmm.ts";

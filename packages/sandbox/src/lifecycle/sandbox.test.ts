@@ -7,6 +7,7 @@ import { KelpieError, type KelpieErrorCode, realPlatform } from "@kelpie/platfor
 import { duplexPair } from "../testing/duplex-pair.ts";
 import { playAgent } from "../testing/fake-agent.ts";
 import { noImage, PlayedMachine, playedVmm } from "../testing/played-machine.ts";
+import type { Attachment } from "./attachment.ts";
 import { Sandbox } from "./sandbox.ts";
 
 const { files } = realPlatform;
@@ -91,4 +92,55 @@ test("a guest that does not power off is ended", async () => {
   await using agent = playAgent({ system: { shutdown: () => ({}) } });
   await using sandbox = await create(home.path, new PlayedMachine(agent.open));
   assert.deepEqual(await sandbox.shutdown(100), { kind: "host-request" });
+});
+
+test("attachments are attached in order once the guest answers, brought home in reverse, and go with the sandbox", async () => {
+  await using home = await files.temporaryDirectory("kelpie-sandbox-");
+  await using agent = playAgent({});
+  const machine = new PlayedMachine(agent.open);
+  const steps: string[] = [];
+  const attachment = (name: string): Attachment => ({
+    needs: { plugSlots: 3 },
+    attach: async ({ agent: client }) => {
+      await client.ping();
+      steps.push(`attach ${name}`);
+    },
+    finish: () => {
+      steps.push(`finish ${name}`);
+      return Promise.resolve([`${name} is home`]);
+    },
+    [Symbol.asyncDispose]: () => {
+      steps.push(`dispose ${name}`);
+      return Promise.resolve();
+    },
+  });
+  {
+    const attachments = [attachment("one"), attachment("two")];
+    await using sandbox = await Sandbox.create({
+      ...{ platform: realPlatform, vmm: playedVmm(machine), image: noImage, home: home.path, attachments },
+    });
+    assert.deepEqual(await sandbox.finish(), ["two is home", "one is home"]);
+  }
+  const expected = ["attach one", "attach two", "finish two", "finish one", "dispose two", "dispose one"];
+  assert.deepEqual(steps, expected);
+});
+
+test("an attachment that cannot be attached ends the sandbox with its own error", async () => {
+  await using home = await files.temporaryDirectory("kelpie-sandbox-");
+  await using agent = playAgent({});
+  const machine = new PlayedMachine(agent.open);
+  let isDisposed = false;
+  const attachment: Attachment = {
+    needs: {},
+    attach: () => Promise.reject(new KelpieError("permission-denied", "no")),
+    finish: () => Promise.resolve([]),
+    [Symbol.asyncDispose]: () => Promise.resolve(void (isDisposed = true)),
+  };
+  const creating = Sandbox.create({
+    ...{ platform: realPlatform, vmm: playedVmm(machine), image: noImage, home: home.path },
+    attachments: [attachment],
+  });
+  await assert.rejects(creating, fails("permission-denied"));
+  assert.ok(isDisposed);
+  assert.deepEqual(await files.list(`${home.path}/sandboxes`), []);
 });

@@ -8,6 +8,7 @@ import type { ProcessRequest } from "../agent/process.ts";
 import { orAborted } from "../or-aborted.ts";
 import { describeStop, type StopReason } from "../vmm/vm-state.ts";
 import type { BootImage, VirtualMachine, Vmm } from "../vmm/vmm.ts";
+import { type Attachment, type AttachTarget, needsOf } from "./attachment.ts";
 import { bootFailure } from "./boot-failure.ts";
 import { createRunDirectory, type RunDirectory } from "./run-directory.ts";
 
@@ -31,6 +32,8 @@ export interface SandboxOptions {
   readonly cpus?: number;
   /** How long the guest may take to answer. Default a minute: an emulated guest on a busy host is slow. */
   readonly bootTimeoutMs?: number;
+  /** What of the world outside it gets, in this order. They are disposed with it. */
+  readonly attachments?: readonly Attachment[];
   /** Aborting it ends the start. A sandbox that has started ends when it is disposed. */
   readonly signal?: AbortSignal;
 }
@@ -42,15 +45,20 @@ export class Sandbox implements AsyncDisposable {
   readonly #platform: Platform;
   readonly #machine: VirtualMachine;
   readonly #resources: AsyncDisposableStack;
+  readonly #attachments: readonly Attachment[];
+  readonly #runDirectory: string;
 
   private constructor(
     platform: Platform,
     directory: RunDirectory,
     machine: VirtualMachine,
     agent: AgentClient,
+    attachments: readonly Attachment[],
     resources: AsyncDisposableStack,
   ) {
     this.id = directory.id;
+    this.#runDirectory = directory.path;
+    this.#attachments = attachments;
     this.agent = agent;
     this.#platform = platform;
     this.#machine = machine;
@@ -66,12 +74,16 @@ export class Sandbox implements AsyncDisposable {
    * const { stdout } = await sandbox.exec({ argv: ["uname", "-a"] }).collect();
    */
   static async create(options: SandboxOptions): Promise<Sandbox> {
-    const { platform, vmm, image, home, memoryMiB = defaultMemoryMiB, cpus = 1 } = options;
+    const { platform, vmm, image, home, memoryMiB = defaultMemoryMiB, cpus = 1, attachments = [] } = options;
     const { bootTimeoutMs = defaultBootTimeoutMs, signal = new AbortController().signal } = options;
     await using resources = new AsyncDisposableStack();
     const directory = resources.use(await createRunDirectory(platform, home));
+    for (const attachment of attachments) resources.use(attachment);
     const startMs = platform.clock.monotonicMs();
-    const spec = { image, memoryMiB, cpus, agentPorts, hostname: "kelpie", runDirectory: directory.path };
+    const spec = {
+      ...{ image, memoryMiB, cpus, agentPorts, hostname: "kelpie", runDirectory: directory.path },
+      ...needsOf(attachments),
+    };
     const machine = resources.use(await vmm.start(spec, signal));
     const open = (wanted: AbortSignal): Promise<Duplex> => machine.connectAgent(0, wanted);
     const agent = resources.use(new AgentClient({ ...platform, open }));
@@ -83,7 +95,14 @@ export class Sandbox implements AsyncDisposable {
       if (signal.aborted) throw cancelled(signal);
       throw await describeFailure(platform, machine, startMs, cause);
     }
-    return new Sandbox(platform, directory, machine, agent, resources.move());
+    const sandbox = new Sandbox(platform, directory, machine, agent, attachments, resources.move());
+    try {
+      for (const attachment of attachments) await attachment.attach(sandbox.#target(signal));
+    } catch (error) {
+      await using _ = sandbox;
+      throw signal.aborted ? cancelled(signal) : await sandbox.explain(error);
+    }
+    return sandbox;
   }
 
   /** Resolves when the guest is gone, with the reason. */
@@ -110,6 +129,22 @@ export class Sandbox implements AsyncDisposable {
       found: ["the console ends with:", ...this.consoleTail()].join("\n"),
       cause: error,
     });
+  }
+
+  /**
+   * Brings home what the guest has done with its attachments; nothing of the workload may run any more. Returns lines for
+   * the person: what could not be brought home as it was meant.
+   */
+  async finish(signal: AbortSignal = new AbortController().signal): Promise<readonly string[]> {
+    const reports: string[] = [];
+    for (const attachment of this.#attachments.toReversed()) {
+      reports.push(...(await attachment.finish(this.#target(signal))));
+    }
+    return reports;
+  }
+
+  #target(signal: AbortSignal): AttachTarget {
+    return { machine: this.#machine, agent: this.agent, runDirectory: this.#runDirectory, signal };
   }
 
   /** Powers the guest off in order, at the latest after `withinMs` by force. Returns how it ended. */

@@ -37,7 +37,9 @@ export async function runInSandbox(options: RunOptions, output: RunOutput): Prom
       : platform.clock.deadline(request.timeoutMs + guestTimeoutSlackMs, request.argv[0]);
   const stop = deadline === undefined ? signal : AbortSignal.any([signal, deadline.signal]);
   try {
-    return await forward(sandbox.exec(request, stop), output);
+    const code = await forward(sandbox.exec(request, stop), output);
+    for (const report of await sandbox.finish(signal)) await writeOutput(output.stderr, line(report));
+    return code;
   } catch (error) {
     if (deadline?.signal.aborted === true && !signal.aborted) return timedOut;
     throw await sandbox.explain(error);

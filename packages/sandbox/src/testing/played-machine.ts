@@ -3,6 +3,7 @@
 import type { Duplex } from "node:stream";
 import { KelpieError } from "@kelpie/platform";
 import { ConsoleLog } from "../vmm/console-log.ts";
+import type { PluggableDevice } from "../vmm/pluggable.ts";
 import { nextVmState, type StopReason, type VmState } from "../vmm/vm-state.ts";
 import type { BootImage, VirtualMachine, Vmm } from "../vmm/vmm.ts";
 
@@ -30,6 +31,13 @@ export class PlayedMachine implements VirtualMachine {
 
   save(): Promise<void> {
     return Promise.reject(new KelpieError("unsupported", "A played machine cannot be saved"));
+  }
+
+  readonly plugged: PluggableDevice[] = [];
+
+  plug(device: PluggableDevice): Promise<void> {
+    this.plugged.push(device);
+    return Promise.resolve();
   }
 
   [Symbol.asyncDispose](): Promise<void> {

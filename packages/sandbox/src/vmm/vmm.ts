@@ -3,6 +3,7 @@
 import type { Duplex } from "node:stream";
 import type { Architecture } from "@kelpie/platform";
 import type { ConsoleLog } from "./console-log.ts";
+import type { NinepDirectory, PluggableDevice } from "./pluggable.ts";
 import type { StopReason, VmState } from "./vm-state.ts";
 
 /** The four files a guest boots from, by path. Nothing of it is ever written to. */
@@ -42,6 +43,12 @@ export interface VmSpec {
   readonly hostname: string;
   /** Size of the root disk that the guest sees; at least the image's. The image's own when absent. */
   readonly diskBytes?: number;
+  /** How many devices can be plugged into the running machine. Default none. */
+  readonly plugSlots?: number;
+  /** Whether the guest's memory can be mapped by daemons beside the monitor, as virtio-fs needs it. Default false. */
+  readonly sharedMemory?: boolean;
+  /** Directories that 9p devices will offer. */
+  readonly ninepDirectories?: readonly NinepDirectory[];
   /** An empty directory of this machine alone, mode 0700, for sockets, the console log and the writable layer. */
   readonly runDirectory: string;
   /** Default: it boots. */
@@ -80,4 +87,9 @@ export interface VirtualMachine extends AsyncDisposable {
   save(state: string, signal: AbortSignal): Promise<void>;
   /** Opens the host's side of agent port `index`. A port has one user at a time. */
   connectAgent(index: number, signal: AbortSignal): Promise<Duplex>;
+  /**
+   * Plugs a device into a free slot; the guest notices it some 100 ms later. `limit-exceeded` when no slot is free,
+   * `process-failed` with the monitor's words, `unsupported` by a monitor that cannot.
+   */
+  plug(device: PluggableDevice): Promise<void>;
 }

@@ -3,6 +3,7 @@
 import type { Accelerator } from "./accelerator.ts";
 import { kernelCommandLine } from "./command-line.ts";
 import { cpuModel, machineType } from "./machine.ts";
+import { ninepOptions, slotOptions } from "./plug.ts";
 import type { VmSpec } from "../vmm.ts";
 
 /** An option of QEMU with its value, if it takes one. */
@@ -67,6 +68,8 @@ export function qemuOptions(spec: VmSpec, setting: QemuSetting): QemuOption[] {
     ["-device", "virtio-rng-pci,rng=entropy"],
     ["-device", `virtio-serial-pci,id=agents,max_ports=${spec.agentPorts + 1}`],
     ...agentPorts(spec),
+    ...slotOptions(spec.plugSlots ?? 0),
+    ...ninepOptions(spec.ninepDirectories ?? []),
   ];
 }
 
@@ -93,17 +96,20 @@ function agentPorts({ agentPorts: count, runDirectory }: VmSpec): QemuOption[] {
   ]).flat();
 }
 
-/** Whether the guest's memory is in no file: where nothing is saved or restored. */
-function isPlain({ origin }: VmSpec): boolean {
-  return origin === undefined || origin.kind === "boot";
+/** Whether the guest's memory is nobody's but the monitor's: where nothing is saved or restored or shared with a daemon. */
+function isPlain({ origin, sharedMemory }: VmSpec): boolean {
+  return (origin === undefined || origin.kind === "boot") && sharedMemory !== true;
 }
 
 /**
  * A machine that is to be saved has its memory in the file itself; one that is restored sees the file and keeps what it
  * writes to itself (copy on write), so nothing of the memory is read before it is used.
  */
-function memory({ origin, memoryMiB }: VmSpec): QemuOption[] {
-  if (origin === undefined || origin.kind === "boot") return [];
+function memory({ origin, memoryMiB, sharedMemory }: VmSpec): QemuOption[] {
+  if (origin === undefined || origin.kind === "boot") {
+    const shared = `memory-backend-memfd,id=ram,size=${memoryMiB}M,share=on`;
+    return sharedMemory === true ? [["-object", shared]] : [];
+  }
   const isSaving = origin.kind === "boot-to-save";
   const path = escaped(isSaving ? origin.memory : origin.saved.memory);
   const share = isSaving ? "on" : "off";

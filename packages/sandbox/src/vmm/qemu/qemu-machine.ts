@@ -9,9 +9,11 @@ import { ByteTail } from "../byte-tail.ts";
 import { ConsoleLog } from "../console-log.ts";
 import { printable } from "../printable.ts";
 import { describeStop, nextVmState, type StopReason, type VmEvent, type VmState } from "../vm-state.ts";
-import type { VirtualMachine } from "../vmm.ts";
+import type { PluggableDevice } from "../pluggable.ts";
+import type { VirtualMachine, VmSpec } from "../vmm.ts";
 import { agentSocket } from "./arguments.ts";
 import { restoreState, saveState } from "./migration.ts";
+import { plugCommands } from "./plug.ts";
 import { recordConsole } from "./record-console.ts";
 
 const monitorOutputLimitBytes = 16 << 10;
@@ -28,12 +30,14 @@ export class QemuMachine implements VirtualMachine {
   readonly #platform: Pick<Platform, "clock" | "files" | "network">;
   readonly #child: ChildProcess;
   readonly #runDirectory: string;
+  readonly #freeSlots: number[];
 
   constructor(
     platform: Pick<Platform, "clock" | "files" | "network">,
     child: ChildProcess,
-    runDirectory: string,
+    { runDirectory, plugSlots = 0 }: Pick<VmSpec, "runDirectory" | "plugSlots">,
   ) {
+    this.#freeSlots = Array.from({ length: plugSlots }, (_, index) => index);
     this.#platform = platform;
     this.#child = child;
     this.#runDirectory = runDirectory;
@@ -88,6 +92,14 @@ export class QemuMachine implements VirtualMachine {
 
   connectAgent(index: number, signal: AbortSignal): Promise<Duplex> {
     return this.#platform.network.connectUnix(agentSocket(this.#runDirectory, index), signal);
+  }
+
+  async plug(device: PluggableDevice): Promise<void> {
+    const slot = this.#freeSlots.shift();
+    if (slot === undefined || this.#qmp === undefined) {
+      throw new KelpieError("limit-exceeded", `There is no free slot for ${device.name} in the machine`);
+    }
+    for (const { command, args } of plugCommands(device, slot)) await this.#qmp.execute(command, args);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

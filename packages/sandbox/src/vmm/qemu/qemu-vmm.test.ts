@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { connect } from "node:net";
+import type { Duplex } from "node:stream";
 import { test } from "node:test";
 import { KelpieError, type KelpieErrorCode, realPlatform } from "@kelpie/platform";
 import {
@@ -152,3 +153,37 @@ async function qemuOf(directory: string): Promise<number> {
   }
   throw new KelpieError("not-found", `No QEMU runs for ${directory}`);
 }
+
+test("devices of every kind that needs no daemon are plugged into a running machine, one to a slot", {
+  skip,
+}, async () => {
+  await using home = await files.temporaryDirectory("kelpie-vmm-");
+  const vmm = await openTinyQemu(home.path);
+  const shared = { name: "tree", path: home.path, readOnly: true };
+  const spec = { ...(await specFor(home.path, "hangs")), plugSlots: 4, ninepDirectories: [shared] };
+  await using machine = await vmm.start(spec, never);
+  const connected = Promise.withResolvers<Duplex>();
+  const listener = await realPlatform.network.listenUnix(`${home.path}/net`, connected.resolve);
+  const disk = { kind: "disk", name: "work", path: spec.image.rootfs, readOnly: true } as const;
+  const mac = "52:54:00:6b:65:6c";
+  const backends = [
+    { kind: "socket", path: `${home.path}/net` },
+    { kind: "closed", publish: [{ hostAddress: "127.0.0.1", hostPort: 0, guestPort: 80 }] },
+  ] as const;
+  await machine.plug(disk);
+  await machine.plug({ kind: "9p", name: "tree-device", tag: "tree", directory: "tree" });
+  for (const [index, backend] of backends.entries())
+    await machine.plug({ kind: "network", name: `net${index}`, mac, backend });
+  (await connected.promise).destroy();
+  await listener[Symbol.asyncDispose]();
+  await assert.rejects(machine.plug({ ...disk, name: "more" }), fails("limit-exceeded"));
+});
+
+test("a device that QEMU refuses is told with its words", { skip }, async () => {
+  await using home = await files.temporaryDirectory("kelpie-vmm-");
+  const vmm = await openTinyQemu(home.path);
+  const spec = { ...(await specFor(home.path, "hangs")), plugSlots: 1 };
+  await using machine = await vmm.start(spec, never);
+  const absent = { kind: "disk", name: "work", path: `${home.path}/absent`, readOnly: false } as const;
+  await assert.rejects(machine.plug(absent), fails("process-failed", /No such file/));
+});

@@ -56,7 +56,7 @@ export class QemuVmm implements Vmm {
       // A Ctrl-C at the terminal is for us: we end the machine in order.
       ownGroup: true,
     });
-    const machine = new QemuMachine(this.#platform, child, runDirectory);
+    const machine = new QemuMachine(this.#platform, child, spec);
     try {
       const restored = spec.origin?.kind === "restore" ? spec.origin.saved.state : undefined;
       await machine.openMonitor(connection.promise, signal, restored);
@@ -75,6 +75,8 @@ export class QemuVmm implements Vmm {
       image: { architecture, rootfs: "rootfs", kernel: "kernel", initrd: "initrd" },
       hostname: "kelpie",
       runDirectory: "run",
+      // What 9p offers is plugged in after the restore.
+      ninepDirectories: [],
       origin: { kind: "boot-to-save", memory: "memory", disk: "disk" },
     };
     return JSON.stringify({

@@ -1,0 +1,43 @@
+// What a sandbox is given of the world outside: a directory, a network.
+
+import type { AgentClient } from "../agent/agent-client.ts";
+import type { VirtualMachine, VmSpec } from "../vmm/vmm.ts";
+
+/** Slots that every machine has, so that one template fits whatever is attached to its clones. They cost no time at boot. */
+export const usualPlugSlots = 4;
+
+/** What attachments need of a machine from its start on. */
+export type MachineNeeds = Pick<VmSpec, "sharedMemory" | "ninepDirectories" | "plugSlots">;
+
+/** The running sandbox that something is attached to. */
+export interface AttachTarget {
+  readonly machine: VirtualMachine;
+  readonly agent: AgentClient;
+  /** The sandbox's own directory, mode 0700. */
+  readonly runDirectory: string;
+  readonly signal: AbortSignal;
+}
+
+/** Something to attach. Disposing it ends what it has on the host. */
+export interface Attachment extends AsyncDisposable {
+  readonly needs: MachineNeeds;
+  /** Plugs it in and has the guest use it: called once the guest answers, and is unique, before any workload. */
+  attach(target: AttachTarget): Promise<void>;
+  /**
+   * Brings home what the guest has done with it, while the guest still answers; nothing of the workload runs any more.
+   * Returns lines for the person: what could not be brought home as it was meant.
+   */
+  finish(target: AttachTarget): Promise<readonly string[]>;
+}
+
+/** What a machine needs for all of them. */
+export function needsOf(attachments: readonly Attachment[]): MachineNeeds & { readonly plugSlots: number } {
+  const needs = attachments.map((attachment) => attachment.needs);
+  const slots = needs.reduce((sum, { plugSlots = 0 }) => sum + plugSlots, 0);
+  const ninepDirectories = needs.flatMap((need) => need.ninepDirectories ?? []);
+  return {
+    plugSlots: Math.max(usualPlugSlots, slots),
+    ...(needs.some(({ sharedMemory }) => sharedMemory === true) ? { sharedMemory: true } : {}),
+    ...(ninepDirectories.length === 0 ? {} : { ninepDirectories }),
+  };
+}
