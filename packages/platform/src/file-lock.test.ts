@@ -6,7 +6,7 @@ import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { KelpieError } from "./errors.ts";
-import { acquireFileLock } from "./file-lock.ts";
+import { acquireAnyFileLock, acquireFileLock } from "./file-lock.ts";
 import { realPlatform } from "./real/index.ts";
 
 test("one holder at a time, however many ask, and nothing is left", async () => {
@@ -56,4 +56,17 @@ test("waiting for a lock can be cancelled", async () => {
   const waiting = acquireFileLock(realPlatform, path, { purpose: "waiting", signal: controller.signal });
   controller.abort();
   await assert.rejects(waiting, (error) => KelpieError.is(error) && error.code === "cancelled");
+});
+
+test("of several locks each asker gets one of its own, and who comes too late waits for any", async () => {
+  await using directory = await realPlatform.files.temporaryDirectory("kelpie-lock-");
+  const paths = ["a", "b", "c"].map((name) => join(directory.path, name));
+  const take = () => acquireAnyFileLock(realPlatform, paths, { purpose: "testing", timeoutMs: 5000 });
+  const held = await Promise.all([take(), take(), take()]);
+  assert.deepEqual(held.map(({ index }) => index).sort(), [0, 1, 2]);
+  const fourth = take();
+  await held[1].lock[Symbol.asyncDispose]();
+  assert.equal((await fourth).index, held[1].index);
+  const late = acquireAnyFileLock(realPlatform, paths, { purpose: "testing", timeoutMs: 20 });
+  await assert.rejects(late, (error) => KelpieError.is(error) && error.code === "in-use");
 });

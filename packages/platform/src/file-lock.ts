@@ -32,27 +32,54 @@ export async function acquireFileLock(
   path: string,
   options: FileLockOptions,
 ): Promise<FileLock> {
+  return (await acquireAnyFileLock(platform, [path], options)).lock;
+}
+
+/**
+ * Takes the first of the locks at `paths` that is free, and waits until one is.
+ *
+ * @throws KelpieError `in-use`, naming a holder, after `timeoutMs`.
+ */
+export async function acquireAnyFileLock(
+  platform: LockPlatform,
+  paths: readonly string[],
+  options: FileLockOptions,
+): Promise<{ readonly index: number; readonly lock: FileLock }> {
   const { clock, files, host, random } = platform;
   const { purpose, timeoutMs = 600_000, signal } = options;
   const content = `${host.pid} ${randomHex(random, 8)} ${purpose}\n`;
   const start = clock.monotonicMs();
   for (let waitMs = shortestWaitMs; ; waitMs = Math.min(2 * waitMs, longestWaitMs)) {
-    if (await tryCreate(platform, path, content)) {
-      return { [Symbol.asyncDispose]: () => files.remove(path) };
-    }
-    const holder = await readHolder(platform, path);
-    if (holder === undefined) continue;
-    if (!platform.processes.isAlive(holder.pid)) {
-      await breakLock(platform, path, holder.content);
-      continue;
+    let holder: Holder | undefined;
+    for (const [index, path] of paths.entries()) {
+      const found = await takeFileLock(platform, path, content);
+      if (found === "taken") return { index, lock: { [Symbol.asyncDispose]: () => files.remove(path) } };
+      holder = found;
     }
     if (clock.monotonicMs() - start > timeoutMs) {
-      throw new KelpieError("in-use", `Cannot lock ${path}`, {
+      const others = paths.length > 1 ? ` or one of ${paths.length - 1} others` : "";
+      throw new KelpieError("in-use", `Cannot lock ${paths[0] ?? "nothing"}${others}`, {
         expected: `the lock within ${timeoutMs} ms`,
-        found: `process ${holder.pid}, ${holder.purpose}`,
+        ...(holder === undefined ? {} : { found: `process ${holder.pid}, ${holder.purpose}` }),
       });
     }
     await clock.sleep(waitMs, signal);
+  }
+}
+
+/** Takes the lock, that of a dead holder too; or says who holds it. */
+async function takeFileLock(
+  platform: LockPlatform,
+  path: string,
+  content: string,
+): Promise<"taken" | Holder | undefined> {
+  for (;;) {
+    const holder = await readHolder(platform, path);
+    if (holder !== undefined) {
+      if (platform.processes.isAlive(holder.pid)) return holder;
+      await breakLock(platform, path, holder.content);
+    }
+    if (await tryCreate(platform, path, content)) return "taken";
   }
 }
 

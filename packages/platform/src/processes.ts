@@ -58,9 +58,22 @@ export interface RunOptions extends Omit<SpawnOptions, "stdin" | "stdout" | "std
   readonly timeoutMs?: number;
 }
 
+export interface LaunchOptions {
+  readonly cwd?: string;
+  /** The program's whole environment; ours when absent. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
 export interface Processes {
   /** Starts a program: `missing-tool` if it is not found. Resolves once it runs. */
   spawn(command: string, args: readonly string[], options?: SpawnOptions): Promise<ChildProcess>;
+  /**
+   * Starts a program in a session of its own, without standard streams, that outlives us: neither our end nor the
+   * terminal's reaches it. Returns its process id; `missing-tool` if it is not found.
+   */
+  launch(command: string, args: readonly string[], options?: LaunchOptions): Promise<number>;
+  /** Resolves when no process has this id any more; it need not be our child. The signal's reason if that aborts first. */
+  gone(pid: number, signal: AbortSignal): Promise<void>;
   /** Runs a program to its end and collects what it prints. A bad exit is not an error here: see `runChecked`. */
   run(command: string, args: readonly string[], options?: RunOptions): Promise<ProcessResult>;
   /** The absolute path of a program on PATH, or undefined. */

@@ -12,6 +12,7 @@ import { KelpieError } from "../errors.ts";
 import type {
   ChildProcess,
   ChildStream,
+  LaunchOptions,
   ProcessExit,
   ProcessResult,
   Processes,
@@ -22,6 +23,7 @@ import { cancelled, realClock } from "./clock.ts";
 
 const defaultMaxOutputBytes = 64 << 20;
 const defaultTimeoutMs = 600_000;
+const longestLookMs = 50;
 
 class RealChild implements ChildProcess {
   readonly pid: number;
@@ -106,6 +108,32 @@ async function spawn(
   }
 }
 
+async function launch(
+  command: string,
+  args: readonly string[],
+  { cwd, env }: LaunchOptions = {},
+): Promise<number> {
+  const node = nodeSpawn(command, [...args], {
+    stdio: "ignore",
+    detached: true,
+    ...(cwd === undefined ? {} : { cwd }),
+    ...(env === undefined ? {} : { env: { ...env } }),
+  });
+  await new Promise<void>((resolve, reject) => {
+    node.once("spawn", resolve);
+    node.once("error", (cause) => reject(cannotStart(command, cause)));
+  });
+  node.unref();
+  return node.pid ?? 0;
+}
+
+/** No event tells of the end of a process that is not our child, so this looks, less and less often. */
+async function gone(pid: number, stop: AbortSignal): Promise<void> {
+  for (let waitMs = 1; realProcesses.isAlive(pid); waitMs = Math.min(2 * waitMs, longestLookMs)) {
+    await realClock.sleep(waitMs, stop);
+  }
+}
+
 function cannotStart(command: string, cause: NodeJS.ErrnoException): KelpieError {
   const missing = cause.code === "ENOENT";
   return new KelpieError(missing ? "missing-tool" : "process-failed", `Cannot start ${command}`, {
@@ -185,4 +213,12 @@ function signal(pid: number, name: NodeJS.Signals | 0): boolean {
   }
 }
 
-export const realProcesses: Processes = { spawn, run, find, isAlive: (pid) => signal(pid, 0), signal };
+export const realProcesses: Processes = {
+  spawn,
+  launch,
+  gone,
+  run,
+  find,
+  isAlive: (pid) => signal(pid, 0),
+  signal,
+};

@@ -111,8 +111,8 @@ export class Sandbox implements AsyncDisposable {
   }
 
   /** The console's last lines, for a diagnosis. */
-  consoleTail(lines = consoleLines): string[] {
-    return this.#machine.console.lastLines(lines);
+  async consoleTail(lines = consoleLines): Promise<string[]> {
+    return (await this.#machine.diagnose()).console.lastLines(lines);
   }
 
   /** Runs a process in the guest: iterate the result for output as it comes, or `collect()` it. */
@@ -126,7 +126,7 @@ export class Sandbox implements AsyncDisposable {
     const reason = await endOf(this.#machine, this.#platform);
     if (reason === undefined) return error;
     return new KelpieError("guest-lost", `The guest is gone: ${describeStop(reason)}`, {
-      found: ["the console ends with:", ...this.consoleTail()].join("\n"),
+      found: ["the console ends with:", ...(await this.consoleTail())].join("\n"),
       cause: error,
     });
   }
@@ -184,12 +184,13 @@ async function describeFailure(
 ): Promise<KelpieError> {
   const isGoing = KelpieError.is(cause) && cause.code === "guest-lost";
   const stopped = isGoing ? await endOf(machine, platform) : undefined;
+  const { console, monitorOutput } = await machine.diagnose();
   return bootFailure({
-    consoleText: machine.console.text(),
-    lastLines: machine.console.lastLines(consoleLines),
-    stage: machine.console.stage,
+    consoleText: console.text(),
+    lastLines: console.lastLines(consoleLines),
+    stage: console.stage,
     stopped,
-    monitorOutput: machine.monitorOutput,
+    monitorOutput,
     waitedMs: platform.clock.monotonicMs() - startMs,
     cause,
   });

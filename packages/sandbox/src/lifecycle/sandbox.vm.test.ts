@@ -126,7 +126,7 @@ function describeSandbox(image: BootImage): void {
     );
     const reason = await sandbox.stopped;
     assert.match(reason.kind, /guest-reset|guest-panicked/);
-    assert.match(sandbox.consoleTail(100).join("\n"), /Kernel panic/);
+    assert.match((await sandbox.consoleTail(100)).join("\n"), /Kernel panic/);
   });
 
   test("whose root file system is none fails to boot, with the phase and a likely cause", async () => {

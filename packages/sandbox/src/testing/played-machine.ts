@@ -5,7 +5,7 @@ import { KelpieError } from "@kelpie/platform";
 import { ConsoleLog } from "../vmm/console-log.ts";
 import type { PluggableDevice } from "../vmm/pluggable.ts";
 import { nextVmState, type StopReason, type VmState } from "../vmm/vm-state.ts";
-import type { BootImage, VirtualMachine, Vmm } from "../vmm/vmm.ts";
+import type { BootImage, Diagnosis, VirtualMachine, Vmm } from "../vmm/vmm.ts";
 
 /** Nothing boots from it. */
 export const noImage: BootImage = { architecture: "amd64", rootfs: "/r", kernel: "/k", initrd: "/i" };
@@ -14,7 +14,6 @@ export const noImage: BootImage = { architecture: "amd64", rootfs: "/r", kernel:
 export class PlayedMachine implements VirtualMachine {
   state: VmState = { kind: "running" };
   readonly console = new ConsoleLog();
-  readonly monitorOutput = "";
   readonly #stopped = Promise.withResolvers<StopReason>();
   readonly stopped = this.#stopped.promise;
   readonly connectAgent: () => Promise<Duplex>;
@@ -27,6 +26,22 @@ export class PlayedMachine implements VirtualMachine {
     this.state = nextVmState(this.state, { kind: "ending", reason });
     this.state = nextVmState(this.state, { kind: "process-gone", exit: { kind: "exited", code: 0 } });
     if (this.state.kind === "stopped") this.#stopped.resolve(this.state.reason);
+  }
+
+  diagnose(): Promise<Diagnosis> {
+    return Promise.resolve({ console: this.console, monitorOutput: "" });
+  }
+
+  pause(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  resume(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  release(): Promise<void> {
+    return Promise.resolve();
   }
 
   save(): Promise<void> {

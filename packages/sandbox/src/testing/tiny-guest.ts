@@ -8,16 +8,21 @@ import { openQemu } from "../vmm/qemu/qemu-vmm.ts";
 import type { BootImage, Vmm } from "../vmm/vmm.ts";
 
 /** What the guest does at its end, or instead of everything. */
-export type TinyGuestEnd = "powers off" | "resets" | "hangs";
+export type TinyGuestEnd = "powers off" | "resets" | "hangs" | "floods";
 
 const psciSystemOff = 0x84000008;
 const psciSystemReset = 0x84000009;
 const branchToItself = 0x14000000;
+/** Where the header's branch leads. */
+const entry = 0x228;
+/** `x` to the serial port of QEMU's `virt` machine, again and again. */
+const flood = [0xd2a12001, 0x52800f00, 0x39000020, 0x17ffffff];
 
 function program(end: TinyGuestEnd): Uint8Array {
   const bytes = Uint8Array.from(probeProgram("arm64"));
   const view = new DataView(bytes.buffer);
   if (end === "hangs") view.setUint32(0, branchToItself, true);
+  if (end === "floods") flood.forEach((word, index) => view.setUint32(entry + 4 * index, word, true));
   if (end !== "resets") return bytes;
   for (let at = 0; at < bytes.length; at += 4) {
     if (view.getUint32(at, true) === psciSystemOff) view.setUint32(at, psciSystemReset, true);

@@ -2,6 +2,8 @@
 
 import { KelpieError, type Platform } from "@kelpie/platform";
 
+type Parts = Pick<Platform, "processes" | "host">;
+
 /** A program and its arguments. */
 export interface Command {
   readonly program: string;
@@ -18,21 +20,23 @@ export interface TiedCommand extends Command {
 }
 
 /** See {@link TiedCommand}. `missing-tool` on a Linux without util-linux. */
-export async function tieToUs(
-  { processes, host }: Pick<Platform, "processes" | "host">,
-  command: Command,
-): Promise<TiedCommand> {
-  if (host.operatingSystem !== "linux") return tieByPipe(command);
+export async function tieToUs(platform: Parts, command: Command): Promise<TiedCommand> {
+  if (platform.host.operatingSystem !== "linux") return tieByPipe(command);
+  return { ...(await tieToParent(platform, command)), needsStdinPipe: false };
+}
+
+/** `command` such that on Linux the kernel kills it when its parent is gone; elsewhere as it is. */
+export async function tieToParent({ processes, host }: Parts, command: Command): Promise<Command> {
+  if (host.operatingSystem !== "linux") return command;
   const setpriv = await processes.find("setpriv");
   if (setpriv === undefined) {
-    throw new KelpieError("missing-tool", "Cannot tie QEMU to this process without setpriv", {
+    throw new KelpieError("missing-tool", "Cannot tie QEMU to its parent without setpriv", {
       help: "apt-get install util-linux (Alpine: apk add setpriv)",
     });
   }
   return {
     program: setpriv,
     args: ["--pdeathsig", "KILL", "--no-new-privs", "--", command.program, ...command.args],
-    needsStdinPipe: false,
   };
 }
 

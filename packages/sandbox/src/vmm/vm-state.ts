@@ -8,7 +8,11 @@ export type StopReason =
   | { readonly kind: "guest-reset" } // the guest rebooted, which a kernel panic does too
   | { readonly kind: "guest-panicked" }
   | { readonly kind: "host-request" } // we asked for it
+  | { readonly kind: "expired" } // its time to live was over
+  | { readonly kind: "idle" } // nobody used it for as long as it was to wait
+  | { readonly kind: "abandoned" } // whoever started it was gone before it was ready
   | { readonly kind: "monitor-lost" } // the monitor's control channel broke
+  | { readonly kind: "keeper-lost" } // the keeper of a machine that lives on was killed, and the machine with it
   | { readonly kind: "process-exited"; readonly exit: ProcessExit };
 
 /**
@@ -61,6 +65,14 @@ export function describeStop(reason: StopReason): string {
       return "the guest's kernel panicked";
     case "host-request":
       return "it was stopped by its owner";
+    case "expired":
+      return "its time to live was over";
+    case "idle":
+      return "nobody used it for its idle timeout";
+    case "abandoned":
+      return "its creator was gone before it was ready";
+    case "keeper-lost":
+      return "its keeper was killed";
     case "monitor-lost":
       return "the control channel to the virtual machine monitor broke";
     case "process-exited":

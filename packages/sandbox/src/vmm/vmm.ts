@@ -49,10 +49,31 @@ export interface VmSpec {
   readonly sharedMemory?: boolean;
   /** Directories that 9p devices will offer. */
   readonly ninepDirectories?: readonly NinepDirectory[];
+  /** How it lives on when this process ends, under a keeper of its own. Absent: it ends with this process. */
+  readonly keep?: KeepOptions;
   /** An empty directory of this machine alone, mode 0700, for sockets, the console log and the writable layer. */
   readonly runDirectory: string;
   /** Default: it boots. */
   readonly origin?: VmOrigin;
+}
+
+/** What a keeper does for a machine that outlives the process that started it. Times are in whole seconds. */
+export interface KeepOptions {
+  /** Ends the machine this long after its start; never when absent. */
+  readonly ttlSeconds?: number;
+  /** Ends it when no agent port was in use for this long, to within an eighth; never when absent. */
+  readonly idleSeconds?: number;
+  /** Ends it unless {@link VirtualMachine.release} was called within this time. */
+  readonly startWithinSeconds: number;
+  /** Whether the run directory goes when the machine has ended. */
+  readonly removeAtEnd: boolean;
+}
+
+/** What is left of a machine, for whoever asks why it failed. */
+export interface Diagnosis {
+  readonly console: ConsoleLog;
+  /** What the monitor itself wrote: the end of its standard error. */
+  readonly monitorOutput: string;
 }
 
 /** Starts virtual machines. */
@@ -77,14 +98,18 @@ export interface VirtualMachine extends AsyncDisposable {
   readonly state: VmState;
   /** Resolves when the machine is gone; never rejects. */
   readonly stopped: Promise<StopReason>;
-  readonly console: ConsoleLog;
-  /** What the monitor itself wrote: the end of its standard error. */
-  readonly monitorOutput: string;
+  /** What it has written so far. */
+  diagnose(): Promise<Diagnosis>;
   /**
    * Stops a machine that started as `boot-to-save` and writes the state of its devices to the new file `state`. It never
    * goes on: dispose it. `process-failed` with the monitor's words, `unsupported`, `cancelled`, `timeout`.
    */
   save(state: string, signal: AbortSignal): Promise<void>;
+  /** Stops its processor where it is, and {@link resume} lets it go on. */
+  pause(): Promise<void>;
+  resume(): Promise<void>;
+  /** Leaves a machine that was started with `keep` to its keeper: disposing this object does not end it any more. */
+  release(): Promise<void>;
   /** Opens the host's side of agent port `index`. A port has one user at a time. */
   connectAgent(index: number, signal: AbortSignal): Promise<Duplex>;
   /**

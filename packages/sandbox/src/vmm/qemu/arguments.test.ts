@@ -19,6 +19,7 @@ const setting: QemuSetting = {
   firmware: undefined,
   overlay: "/r/root.qcow2",
   qmpSocket: "/r/qmp",
+  controlSocket: undefined,
   seccomp: true,
 };
 const value = (
@@ -121,4 +122,15 @@ test("a restored machine's layer lies over the saved one, which is only ever rea
   assert.equal(backing["read-only"], true);
   assert.deepEqual(backing["file"], { driver: "file", filename: "/t/disk", "read-only": true });
   assert.match(JSON.stringify(backing["backing"]), /rootfs\.ext4/);
+});
+
+test("a machine under a keeper listens for its controllers, and nothing of its saved state depends on that", () => {
+  const options = qemuOptions(spec, { ...setting, controlSocket: "/run/control" }).map((option) =>
+    option.join(" "),
+  );
+  assert.ok(options.includes("-chardev socket,id=control,path=/run/control,server=on,wait=off"));
+  assert.ok(options.includes("-mon chardev=events,mode=control"));
+  const devices = (all: readonly string[]): string[] => all.filter((option) => option.startsWith("-device"));
+  const tied = qemuOptions(spec, setting).map((option) => option.join(" "));
+  assert.deepEqual(devices(options), devices(tied));
 });

@@ -18,6 +18,8 @@ export interface QemuSetting {
   readonly overlay: string;
   /** A Unix socket on which we listen and that QEMU connects to. */
   readonly qmpSocket: string;
+  /** A Unix socket on which a QEMU under a keeper listens for whoever wants to control it later. */
+  readonly controlSocket: string | undefined;
   /** Whether this QEMU can confine itself with seccomp. */
   readonly seccomp: boolean;
 }
@@ -59,8 +61,7 @@ export function qemuOptions(spec: VmSpec, setting: QemuSetting): QemuOption[] {
     ["-append", commandLine(spec, setting)],
     ["-chardev", `socket,id=qmp,path=${escaped(setting.qmpSocket)},server=off`],
     ["-mon", "chardev=qmp,mode=control"],
-    // The console comes to us through a pipe: we bound what is kept, and have its last words when QEMU is gone.
-    ["-chardev", "stdio,id=console,signal=off"],
+    ...(setting.controlSocket === undefined ? tiedStreams : keptStreams(setting.controlSocket)),
     ["-serial", "chardev:console"],
     ["-blockdev", json(rootDisk(spec, setting.overlay))],
     ["-device", "virtio-blk-pci,drive=root"],
@@ -70,6 +71,22 @@ export function qemuOptions(spec: VmSpec, setting: QemuSetting): QemuOption[] {
     ...agentPorts(spec),
     ...slotOptions(spec.plugSlots ?? 0),
     ...ninepOptions(spec.ninepDirectories ?? []),
+  ];
+}
+
+/** The console comes to us through a pipe: we bound what is kept, and have its last words when QEMU is gone. */
+const tiedStreams: readonly QemuOption[] = [["-chardev", "stdio,id=console,signal=off"]];
+
+/** The keeper's pipes: QEMU's events on the standard streams, the console on descriptor 3. */
+function keptStreams(controlSocket: string): QemuOption[] {
+  return [
+    ["-chardev", "stdio,id=events,signal=off"],
+    ["-mon", "chardev=events,mode=control"],
+    ["-add-fd", "fd=3,set=1"],
+    // Opened to append, because a pipe cannot be emptied first.
+    ["-chardev", "file,id=console,path=/dev/fdset/1,append=on"],
+    ["-chardev", `socket,id=control,path=${escaped(controlSocket)},server=on,wait=off`],
+    ["-mon", "chardev=control,mode=control"],
   ];
 }
 

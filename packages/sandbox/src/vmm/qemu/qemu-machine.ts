@@ -1,51 +1,45 @@
-// A running QEMU, supervised: its process, its control channel and its console.
+// A QEMU that this process started, supervised: its process and its control channel.
 
 import type { Duplex } from "node:stream";
-import { type ChildProcess, describeError, KelpieError, type Platform } from "@kelpie/platform";
+import { describeError, KelpieError, type Platform } from "@kelpie/platform";
 import { orAborted } from "../../or-aborted.ts";
 import type { QmpEvent } from "../../qmp/messages.ts";
 import { QmpClient } from "../../qmp/qmp-client.ts";
-import { ByteTail } from "../byte-tail.ts";
-import { ConsoleLog } from "../console-log.ts";
-import { printable } from "../printable.ts";
 import { describeStop, nextVmState, type StopReason, type VmEvent, type VmState } from "../vm-state.ts";
 import type { PluggableDevice } from "../pluggable.ts";
-import type { VirtualMachine, VmSpec } from "../vmm.ts";
+import type { Diagnosis, VirtualMachine, VmSpec } from "../vmm.ts";
 import { agentSocket } from "./arguments.ts";
 import { restoreState, saveState } from "./migration.ts";
+import type { MonitorProcess } from "./monitor-process.ts";
 import { plugCommands } from "./plug.ts";
-import { recordConsole } from "./record-console.ts";
+import { shutdownReason } from "./shutdown-reason.ts";
 
-const monitorOutputLimitBytes = 16 << 10;
 const monitorConnectsWithinMs = 30_000;
 const processEndsWithinMs = 2_000;
 
 /** One QEMU process. */
 export class QemuMachine implements VirtualMachine {
-  readonly console = new ConsoleLog();
   readonly stopped: Promise<StopReason>;
   #state: VmState = { kind: "starting" };
   #qmp: QmpClient | undefined;
-  readonly #stderr = new ByteTail(monitorOutputLimitBytes);
+  #isReleased = false;
   readonly #platform: Pick<Platform, "clock" | "files" | "network">;
-  readonly #child: ChildProcess;
+  readonly #process: MonitorProcess;
   readonly #runDirectory: string;
   readonly #freeSlots: number[];
 
   constructor(
     platform: Pick<Platform, "clock" | "files" | "network">,
-    child: ChildProcess,
+    process: MonitorProcess,
     { runDirectory, plugSlots = 0 }: Pick<VmSpec, "runDirectory" | "plugSlots">,
   ) {
     this.#freeSlots = Array.from({ length: plugSlots }, (_, index) => index);
     this.#platform = platform;
-    this.#child = child;
+    this.#process = process;
     this.#runDirectory = runDirectory;
-    child.stderr?.on("data", (bytes: Uint8Array) => this.#stderr.append(bytes));
-    const recorded = recordConsole(platform.files, child, `${runDirectory}/console.log`, this.console);
-    this.stopped = child.exit.then(async (exit) => {
-      // The last words are still under way when the process is gone.
-      await Promise.all([recorded, this.#qmp?.ended]);
+    this.stopped = process.exit.then(async (exit) => {
+      // The last event is still under way when the process is gone.
+      await this.#qmp?.ended;
       this.#on({ kind: "process-gone", exit });
       return this.#state.kind === "stopped" ? this.#state.reason : { kind: "process-exited", exit };
     });
@@ -55,8 +49,8 @@ export class QemuMachine implements VirtualMachine {
     return this.#state;
   }
 
-  get monitorOutput(): string {
-    return printable(Buffer.from(this.#stderr.bytes()).toString("utf8")).trim();
+  diagnose(): Promise<Diagnosis> {
+    return this.#process.diagnose();
   }
 
   /**
@@ -67,11 +61,12 @@ export class QemuMachine implements VirtualMachine {
     const { clock } = this.#platform;
     using deadline = clock.deadline(monitorConnectsWithinMs, "QEMU's start");
     const stop = AbortSignal.any([signal, deadline.signal]);
-    const gone = this.stopped.then((reason) => {
+    const gone = this.stopped.then(async (reason) => {
       throw new KelpieError("boot-failed", "QEMU did not start", {
-        found: [describeStop(reason), this.monitorOutput].filter((part) => part !== "").join("\n"),
+        found: await this.#inItsWords(describeStop(reason)),
       });
     });
+    gone.catch(() => undefined);
     const onEvent = (event: QmpEvent): void => this.#onQmpEvent(event);
     const opened = connection.then((stream) => QmpClient.open(stream, { clock, onEvent, signal: stop }));
     // A channel that breaks now is a QEMU that ends: its exit and its words say more.
@@ -82,6 +77,19 @@ export class QemuMachine implements VirtualMachine {
     this.#on({ kind: "monitor-ready" });
     // The processor waited for this (`-S`): before it, QEMU would keep a quick guest's end to itself.
     await qmp.execute("cont");
+  }
+
+  async pause(): Promise<void> {
+    await this.#qmp?.execute("stop");
+  }
+
+  async resume(): Promise<void> {
+    await this.#qmp?.execute("cont");
+  }
+
+  async release(): Promise<void> {
+    await this.#process.release();
+    this.#isReleased = true;
   }
 
   async save(state: string, signal: AbortSignal): Promise<void> {
@@ -103,8 +111,13 @@ export class QemuMachine implements VirtualMachine {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#isReleased) {
+      this.#qmp?.[Symbol.dispose]();
+      this.#process.forget();
+      return;
+    }
     this.#on({ kind: "ending", reason: { kind: "host-request" } });
-    await this.#child[Symbol.asyncDispose]();
+    await this.#process[Symbol.asyncDispose]();
     await this.stopped;
   }
 
@@ -114,42 +127,34 @@ export class QemuMachine implements VirtualMachine {
     } catch (cause) {
       if (signal.aborted) throw cause;
       throw new KelpieError("boot-failed", "QEMU did not take the saved state", {
-        found: [describeError(cause), this.monitorOutput].filter((part) => part !== "").join("\n"),
+        found: await this.#inItsWords(describeError(cause)),
         cause,
       });
     }
   }
 
+  /** `what`, and what QEMU itself wrote. */
+  async #inItsWords(what: string): Promise<string> {
+    const { monitorOutput } = await this.diagnose();
+    return [what, monitorOutput].filter((part) => part !== "").join("\n");
+  }
+
   #onQmpEvent({ name, data }: QmpEvent): void {
     if (name === "GUEST_PANICKED") this.#on({ kind: "ending", reason: { kind: "guest-panicked" } });
-    if (name === "SHUTDOWN") this.#on({ kind: "ending", reason: stopReasonOf(data["reason"]) });
+    if (name === "SHUTDOWN") this.#on({ kind: "ending", reason: shutdownReason(data["reason"]) });
   }
 
   /** The control channel ends with the process, just before it. A process that stays without one is out of control. */
   async #endWithMonitor(): Promise<void> {
     using deadline = this.#platform.clock.deadline(processEndsWithinMs, "QEMU's end");
+    if (this.#isReleased) return;
     await orAborted(this.stopped, deadline.signal).catch(() => {
       this.#on({ kind: "ending", reason: { kind: "monitor-lost" } });
-      this.#child.kill("SIGKILL");
+      this.#process.kill();
     });
   }
 
   #on(event: VmEvent): void {
     this.#state = nextVmState(this.#state, event);
-  }
-}
-
-/** The reason of a SHUTDOWN event (QAPI `ShutdownCause`). */
-function stopReasonOf(cause: unknown): StopReason {
-  switch (cause) {
-    case "guest-shutdown":
-      return { kind: "guest-shutdown" };
-    case "guest-reset":
-    case "subsystem-reset":
-      return { kind: "guest-reset" };
-    case "guest-panic":
-      return { kind: "guest-panicked" };
-    default:
-      return { kind: "host-request" };
   }
 }

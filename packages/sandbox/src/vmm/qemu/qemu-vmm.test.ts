@@ -46,7 +46,7 @@ test("a guest that powers off stops its machine, and its console is in the log a
   await withMachine("powers off", async (machine, directory) => {
     assert.deepEqual(await machine.stopped, { kind: "guest-shutdown" });
     assert.equal(machine.state.kind, "stopped");
-    assert.equal(machine.console.text(), "kelpie");
+    assert.equal((await machine.diagnose()).console.text(), "kelpie");
     const file = await files.readFile(`${directory}/run/console.log`, 1000);
     assert.equal(Buffer.from(file).toString(), "kelpie");
   });

@@ -3,11 +3,14 @@
 import type { Duplex } from "node:stream";
 import { type Architecture, KelpieError, type Platform } from "@kelpie/platform";
 import { type AcceleratorChoice, chooseAccelerator } from "../probe/choose-accelerator.ts";
-import { tieToUs } from "../tied-command.ts";
+import { launchKeeper } from "../keeper/keeper.ts";
+import { keeperFiles } from "../keeper/keeper-script.ts";
+import { tieToParent, tieToUs } from "../tied-command.ts";
 import type { VirtualMachine, Vmm, VmSpec } from "../vmm.ts";
 import type { Accelerator } from "./accelerator.ts";
 import { agentSocket, flatten, qemuOptions, type QemuSetting } from "./arguments.ts";
 import { findQemu, type QemuInstallation } from "./find-qemu.ts";
+import { keptMonitorProcess, type MonitorProcess, ownMonitorProcess } from "./monitor-process.ts";
 import { processorIdentity } from "./processor-identity.ts";
 import { QemuMachine } from "./qemu-machine.ts";
 import { emptyQcow2 } from "./qcow2.ts";
@@ -34,7 +37,7 @@ export class QemuVmm implements Vmm {
   }
 
   async start(spec: VmSpec, signal: AbortSignal): Promise<VirtualMachine> {
-    const { network, processes } = this.#platform;
+    const { network } = this.#platform;
     const { runDirectory } = spec;
     const qmpSocket = `${runDirectory}/qmp`;
     const overlay = spec.origin?.kind === "boot-to-save" ? spec.origin.disk : `${runDirectory}/root.qcow2`;
@@ -46,17 +49,8 @@ export class QemuVmm implements Vmm {
     const listener = await network.listenUnix(qmpSocket, connection.resolve);
     // The listener is gone only when its connection is, so nothing waits for this.
     cleanup.defer(() => void listener[Symbol.asyncDispose]());
-    const command = await tieToUs(this.#platform, {
-      program: this.#installation.program,
-      args: flatten(qemuOptions(spec, this.#setting(overlay, qmpSocket))),
-    });
-    const child = await processes.spawn(command.program, command.args, {
-      cwd: runDirectory,
-      stdin: command.needsStdinPipe ? "pipe" : "ignore",
-      // A Ctrl-C at the terminal is for us: we end the machine in order.
-      ownGroup: true,
-    });
-    const machine = new QemuMachine(this.#platform, child, spec);
+    const monitor = await this.#startProcess(spec, this.#setting(overlay, qmpSocket, spec));
+    const machine = new QemuMachine(this.#platform, monitor, spec);
     try {
       const restored = spec.origin?.kind === "restore" ? spec.origin.saved.state : undefined;
       await machine.openMonitor(connection.promise, signal, restored);
@@ -83,16 +77,37 @@ export class QemuVmm implements Vmm {
       program: this.#installation.buildId,
       processor: await processorIdentity(this.#platform.files, this.accelerator),
       diskBytes: await this.#diskBytes(spec),
-      options: qemuOptions(shape, this.#setting("disk", "qmp")),
+      options: qemuOptions(shape, this.#setting("disk", "qmp", {})),
     });
   }
 
-  #setting(overlay: string, qmpSocket: string): QemuSetting {
+  /** QEMU as a child that ends with us, or under a keeper. */
+  async #startProcess(spec: VmSpec, setting: QemuSetting): Promise<MonitorProcess> {
+    const { processes } = this.#platform;
+    const { runDirectory, keep } = spec;
+    const qemu = { program: this.#installation.program, args: flatten(qemuOptions(spec, setting)) };
+    if (keep !== undefined) {
+      const tied = await tieToParent(this.#platform, qemu);
+      const keeperPid = await launchKeeper(this.#platform, tied, keep, { cwd: runDirectory });
+      return await keptMonitorProcess(this.#platform, keeperPid, runDirectory);
+    }
+    const command = await tieToUs(this.#platform, qemu);
+    const child = await processes.spawn(command.program, command.args, {
+      cwd: runDirectory,
+      stdin: command.needsStdinPipe ? "pipe" : "ignore",
+      // A Ctrl-C at the terminal is for us: we end the machine in order.
+      ownGroup: true,
+    });
+    return ownMonitorProcess(this.#platform, child, runDirectory);
+  }
+
+  #setting(overlay: string, qmpSocket: string, { keep, runDirectory }: Partial<VmSpec>): QemuSetting {
     return {
       accelerator: this.accelerator,
       firmware: this.#installation.quickFirmware,
       overlay,
       qmpSocket,
+      controlSocket: keep === undefined ? undefined : `${runDirectory}/${keeperFiles.control}`,
       seccomp: this.#platform.host.operatingSystem === "linux",
     };
   }
