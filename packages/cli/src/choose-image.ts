@@ -1,9 +1,12 @@
 // The one image that a command is about.
 
-import { findImage, ImageStore, type StoredImage } from "@kelpie/images";
-import { KelpieError } from "@kelpie/platform";
+import { ensureImage, findImage, ImageStore, type StoredImage } from "@kelpie/images";
+import { type Architecture, KelpieError } from "@kelpie/platform";
 import { architectureOf } from "./build.ts";
 import type { CommandContext, OptionSpec } from "./command.ts";
+import { Phases } from "./output/phases.ts";
+import { formatSize } from "./output/size.ts";
+import { progressOf } from "./output/transfer.ts";
 
 /** For commands about one image of the store. */
 export const archOption = {
@@ -20,8 +23,38 @@ export async function storedImage(
   example: string,
 ): Promise<StoredImage> {
   const reference = onlyPositional(positionals, "one image of the store", example);
-  const { images } = await new ImageStore(context.platform, context.home).list();
-  return findImage(images, reference, architectureOf(context, architecture));
+  return chooseImage(context, reference, architectureOf(context, architecture));
+}
+
+/** The image of the store that `reference` names. @throws KelpieError `not-found`. */
+export async function chooseImage(
+  { platform, home }: CommandContext,
+  reference: string,
+  architecture: Architecture,
+): Promise<StoredImage> {
+  const { images } = await new ImageStore(platform, home).list();
+  return findImage(images, reference, architecture);
+}
+
+/**
+ * The image that a sandbox is to run: verified, and fetched first where the store does not have it, with its progress shown.
+ *
+ * @throws KelpieError `not-found` where no source has it either.
+ */
+export async function imageForUse(
+  { platform, terminal, home, signal }: CommandContext,
+  reference: string,
+  architecture: Architecture,
+): Promise<StoredImage> {
+  const { clock } = platform;
+  const phases = new Phases(terminal, clock);
+  const start = clock.monotonicMs();
+  const onProgress = progressOf(phases, clock, "image");
+  const ensured = await ensureImage({ platform, home, reference, architecture, onProgress, signal });
+  const { image, fetchedFrom } = ensured;
+  if (fetchedFrom !== undefined)
+    phases.done("image", clock.monotonicMs() - start, `${formatSize(image.sizeBytes)} from ${fetchedFrom}`);
+  return image;
 }
 
 /** @throws KelpieError `usage` where there is none or more than one. */

@@ -1,20 +1,9 @@
 // Running one command in a sandbox as the commands do it: image found, monitor opened, streams joined.
 
 import type { Readable, Writable } from "node:stream";
-import { findImage, imageFile, ImageStore, type StoredImage } from "@kelpie/images";
-import type { Architecture } from "@kelpie/platform";
+import { imageFile, ImageStore, type StoredImage } from "@kelpie/images";
 import { openQemu, runInSandbox } from "@kelpie/sandbox";
 import type { CommandContext } from "./command.ts";
-
-/** The image of the store that `reference` names. @throws KelpieError `not-found`. */
-export async function chooseImage(
-  { platform, home }: CommandContext,
-  reference: string,
-  architecture: Architecture,
-): Promise<StoredImage> {
-  const { images } = await new ImageStore(platform, home).list();
-  return findImage(images, reference, architecture);
-}
 
 export interface GuestCommand {
   readonly image: StoredImage;
@@ -33,6 +22,7 @@ export async function runGuestCommand(context: CommandContext, guest: GuestComma
   const { platform, terminal, home, signal } = context;
   const { image, argv, stdin, stdout, stderr, memoryMiB, cpus, timeoutMs } = guest;
   const { architecture } = image;
+  await using _lease = await new ImageStore(platform, home).lease(image, { holder: `kelpie run ${argv[0]}` });
   const vmm = await openQemu(platform, { architecture, home, signal });
   if (vmm.notice !== undefined) terminal.stderr.write(`kelpie: ${vmm.notice}\n`);
   return runInSandbox(

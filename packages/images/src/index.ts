@@ -29,6 +29,12 @@ export {
   downloadImage,
   type DownloadOptions,
 } from "./distribution/source/download-image.ts";
+export {
+  defaultImageName,
+  ensureImage,
+  type EnsuredImage,
+  type EnsureOptions,
+} from "./distribution/source/ensure-image.ts";
 export { configuredSources, type ImageSource, parseSource } from "./distribution/source/source.ts";
 export { type FileVerdict, verifyImage } from "./distribution/verify-image.ts";
 export { type Effect, effectSchema } from "./effects/effect.ts";
@@ -69,6 +75,7 @@ export { loadSpec, type SpecOverrides } from "./spec/load-spec.ts";
 export { starterSpec } from "./spec/starter.ts";
 export type { BrokenImage } from "./store/cache-index.ts";
 export { imageFile, ImageStore, type StoredImage, type StoreListing } from "./store/image-store.ts";
+export type { ImageLease, LeaseOptions } from "./store/leases.ts";
 export { imageDirectoryName, parseImageDirectoryName } from "./store/layout.ts";
 export { findImage } from "./store/reference.ts";
 export { type Compatibility, restoreCompatibility } from "./version/compatibility.ts";

@@ -3,10 +3,9 @@
 import { diffImages } from "@kelpie/images";
 import { KelpieError } from "@kelpie/platform";
 import { architectureOf } from "../build.ts";
-import { archOption } from "../choose-image.ts";
+import { archOption, chooseImage } from "../choose-image.ts";
 import { command } from "../command.ts";
 import { formatChanges } from "../output/changes.ts";
-import { chooseImage } from "../sandbox.ts";
 
 export const imagesDiff = command({
   positionals: "BEFORE AFTER",

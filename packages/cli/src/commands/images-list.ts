@@ -13,11 +13,7 @@ export const imagesList = command({
       terminal.stderr.write(`kelpie: images/${directory} cannot be used: ${reason}\n`);
     }
     if (options.json === true) {
-      const list = images.map((image) => ({
-        ...image,
-        version: formatImageVersion(image.version),
-        stamp: undefined,
-      }));
+      const list = images.map((image) => ({ ...image, version: formatImageVersion(image.version) }));
       terminal.stdout.write(`${JSON.stringify({ images: list, broken }, undefined, 2)}\n`);
       return 0;
     }

@@ -4,12 +4,11 @@ import { join } from "node:path";
 import { formatImageVersion, rebuildImage } from "@kelpie/images";
 import { KelpieError } from "@kelpie/platform";
 import { architectureOf, buildOptions } from "../build.ts";
-import { archOption } from "../choose-image.ts";
+import { archOption, chooseImage } from "../choose-image.ts";
 import { command } from "../command.ts";
 import { lockChoice, lockOptions, sourceOptions } from "../lock-options.ts";
 import { formatChanges } from "../output/changes.ts";
 import { Phases } from "../output/phases.ts";
-import { chooseImage } from "../sandbox.ts";
 
 export const imagesRebuild = command({
   options: {

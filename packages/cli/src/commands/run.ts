@@ -2,9 +2,10 @@
 
 import { KelpieError } from "@kelpie/platform";
 import { architectureOf } from "../build.ts";
+import { imageForUse } from "../choose-image.ts";
 import { command } from "../command.ts";
 import { parseCount, parseMebibytes, parseSeconds } from "../quantity.ts";
-import { chooseImage, runGuestCommand } from "../sandbox.ts";
+import { runGuestCommand } from "../sandbox.ts";
 
 export const run = command({
   positionals: "-- COMMAND [ARG…]",
@@ -15,7 +16,7 @@ export const run = command({
       type: "string",
       short: "i",
       value: "VERSION",
-      help: "The image: a version, the beginning of one, a name or latest [default: latest]",
+      help: "The image: a version, the beginning of one, a tag, a name or latest; fetched where it is missing [default: latest]",
     },
     arch: { type: "string", value: "ARCH", help: "amd64 or arm64 [default: this machine's]" },
     memory: {
@@ -44,7 +45,7 @@ export const run = command({
     const cpus = options.cpus === undefined ? undefined : parseCount(options.cpus, "processors");
     const timeoutMs = options.timeout === undefined ? undefined : 1000 * parseSeconds(options.timeout);
     const architecture = architectureOf(context, options.arch);
-    const image = await chooseImage(context, options.image ?? "latest", architecture);
+    const image = await imageForUse(context, options.image ?? "latest", architecture);
     return runGuestCommand(context, {
       image,
       argv: [program, ...args],

@@ -16,15 +16,21 @@ export async function transferPhase<T>(
   outcome: (result: T) => string,
 ): Promise<T> {
   const start = clock.monotonicMs();
+  const result = await work(progressOf(phases, clock, name));
+  phases.done(name, clock.monotonicMs() - start, outcome(result));
+  return result;
+}
+
+/** Shows the progress of the transfer `name`, which begins now. */
+export function progressOf(phases: Phases, clock: Clock, name: string): (progress: TransferProgress) => void {
+  const start = clock.monotonicMs();
   let last = start;
-  const result = await work((progress) => {
+  return (progress) => {
     const now = clock.monotonicMs();
     if (now - last < intervalMs) return;
     last = now;
     phases.now(name, transferLine(progress, now - start));
-  });
-  phases.done(name, clock.monotonicMs() - start, outcome(result));
-  return result;
+  };
 }
 
 /** "42 % of 139 MB, 12.1 MB transferred at 8.30 MB/s, 5 s left". */

@@ -2,11 +2,14 @@
 // It is never the truth: an entry counts only while the metadata.json that it was made from is unchanged.
 
 import { join } from "node:path";
-import { type Files, type FileStatus, KelpieError, type Platform, writeFileAtomic } from "@kelpie/platform";
+import { type Files, KelpieError, type Platform, writeFileAtomic } from "@kelpie/platform";
 import { z } from "zod";
 import { imageFileNames, maxMetadataBytes, parseImageMetadata } from "../metadata/image-metadata.ts";
+import { isUnwritable, stampOf } from "./verified.ts";
 
 const maxIndexBytes = 64 << 20;
+
+const fileEntry = z.strictObject({ sizeBytes: z.number(), sha256: z.string() });
 
 const entrySchema = z.strictObject({
   directory: z.string(),
@@ -17,9 +20,10 @@ const entrySchema = z.strictObject({
   kernelRelease: z.string(),
   buildDate: z.string(),
   sizeBytes: z.number(),
+  files: z.strictObject({ "rootfs.ext4": fileEntry, vmlinuz: fileEntry, initrd: fileEntry }),
 });
 
-const indexSchema = z.strictObject({ schemaVersion: z.literal(1), images: z.array(entrySchema) });
+const indexSchema = z.strictObject({ schemaVersion: z.literal(2), images: z.array(entrySchema) });
 
 /** What a listing shows of an image. */
 export type ImageSummary = z.infer<typeof entrySchema>;
@@ -71,7 +75,7 @@ async function summarizeOne(
     const entry = known.get(directory);
     if (entry?.stamp === stamp) return entry;
     const metadata = parseImageMetadata(await files.readFile(path, maxMetadataBytes), path);
-    const { name, distribution, kernel, buildDate } = metadata;
+    const { name, distribution, kernel, buildDate, files: contents } = metadata;
     return {
       directory,
       stamp,
@@ -79,16 +83,13 @@ async function summarizeOne(
       distribution: `${distribution.id} ${distribution.version}`,
       kernelRelease: kernel.release,
       buildDate,
-      sizeBytes: imageFileNames.reduce((total, file) => total + metadata.files[file].sizeBytes, 0),
+      sizeBytes: imageFileNames.reduce((total, file) => total + contents[file].sizeBytes, 0),
+      files: contents,
     };
   } catch (error) {
     if (KelpieError.is(error)) return { directory, reason: error.message };
     throw error;
   }
-}
-
-function stampOf(status: FileStatus): string {
-  return `${status.device}:${status.inode}:${status.sizeBytes}:${status.mtimeMs}`;
 }
 
 async function readIndex(files: Files, path: string): Promise<ReadonlyMap<string, ImageSummary>> {
@@ -103,12 +104,11 @@ async function readIndex(files: Files, path: string): Promise<ReadonlyMap<string
 }
 
 async function writeIndex(platform: Platform, root: string, images: readonly ImageSummary[]): Promise<void> {
-  const text = `${JSON.stringify({ schemaVersion: 1, images }, undefined, 2)}\n`;
+  const text = `${JSON.stringify({ schemaVersion: 2, images }, undefined, 2)}\n`;
   try {
     await writeFileAtomic(platform, join(root, "cache.json"), text);
   } catch (error) {
     // A store that cannot be written can still be listed.
-    if (!(KelpieError.is(error) && ["read-only", "permission-denied", "disk-full"].includes(error.code)))
-      throw error;
+    if (!isUnwritable(error)) throw error;
   }
 }

@@ -15,18 +15,16 @@ import {
   type ImageMetadata,
   maxMetadataBytes,
   parseImageMetadata,
-  serializeImageMetadata,
 } from "../metadata/image-metadata.ts";
-import { type ImageVersion, parseImageVersion } from "../version/image-version.ts";
+import { formatImageVersion, type ImageVersion, parseImageVersion } from "../version/image-version.ts";
 import { type BrokenImage, summarize } from "./cache-index.ts";
-import {
-  imageDirectoryName,
-  nameOfReplaced,
-  parseImageDirectoryName,
-  replacedName,
-  stagingName,
-  stagingOwner,
-} from "./layout.ts";
+import { installImage, sealImage } from "./install.ts";
+import { imageDirectoryName, parseImageDirectoryName, stagingName } from "./layout.ts";
+import { type ImageLease, type LeaseOptions, refuseIfLeased, writeLease } from "./leases.ts";
+import { sweepContents } from "./shared-content.ts";
+import { sweepStaging } from "./sweep.ts";
+import { changeTags, checkTagName, namesOf, readTags, type Tags, withoutVersions } from "./tags.ts";
+import { checkOnUse, type FileDigest } from "./verified.ts";
 
 /** An image of the store. */
 export interface StoredImage {
@@ -39,6 +37,11 @@ export interface StoredImage {
   readonly buildDate: string;
   /** Of all its files together. */
   readonly sizeBytes: number;
+  readonly files: Readonly<Record<ImageFileName, FileDigest>>;
+  /** Names that a person has given to its version. */
+  readonly tags: readonly string[];
+  /** References of registries that it was fetched by. */
+  readonly references: readonly string[];
   readonly directory: string;
 }
 
@@ -73,13 +76,20 @@ export class ImageStore {
       (name) => parseImageDirectoryName(name, host.architecture) !== undefined,
     );
     const { images, broken } = await summarize(this.#platform, this.#root, names);
+    const tags = await readTags(this.#platform, this.#root);
     return {
       broken,
-      images: images.flatMap((summary) => {
+      images: images.flatMap(({ stamp: _stamp, ...summary }) => {
         const identity = parseImageDirectoryName(summary.directory, host.architecture);
-        return identity === undefined
-          ? []
-          : [{ ...summary, ...identity, directory: join(this.#root, summary.directory) }];
+        if (identity === undefined) return [];
+        const version = formatImageVersion(identity.version);
+        return {
+          ...summary,
+          ...identity,
+          tags: namesOf(tags.tags, version),
+          references: namesOf(tags.references, version),
+          directory: join(this.#root, summary.directory),
+        };
       }),
     };
   }
@@ -92,25 +102,27 @@ export class ImageStore {
 
   /**
    * Adds an image, or takes the place of the one with the same version and architecture. `fill` writes `rootfs.ext4`,
-   * `vmlinuz` and `initrd` into the directory that it is given and returns what describes them. Nothing is visible in the
-   * store until all of it is on the disk, and nothing remains if `fill` fails.
+   * `vmlinuz` and `initrd` into the directory that it is given and returns what describes them, having hashed them. Nothing
+   * is visible in the store until all of it is on the disk, and nothing remains if `fill` fails.
+   *
+   * @throws KelpieError `in-use` where the image of that version is another one and somebody uses it.
    */
   async add(fill: (directory: string) => Promise<ImageMetadata>): Promise<StoredImage> {
     const { files, host, random } = this.#platform;
     await files.makeDirectory(this.#root);
     {
       await using _lock = await this.#lock("sweeping");
-      await this.#sweep();
+      await sweepStaging(this.#platform, this.#root);
     }
     const staging = join(this.#root, stagingName(host.pid, randomHex(random, 6)));
     await files.makeNewDirectory(staging, 0o755);
     try {
       const metadata = await fill(staging);
-      await this.#seal(staging, metadata);
+      await sealImage(this.#platform, staging, metadata);
       const version = parseImageVersion(metadata.version);
       const name = imageDirectoryName(version, metadata.architecture, host.architecture);
       await using _lock = await this.#lock(`installing ${name}`);
-      await this.#install(staging, name);
+      await installImage(this.#platform, this.#root, staging, name, metadata);
       return await this.#added(name);
     } catch (error) {
       await files.remove(staging);
@@ -118,57 +130,103 @@ export class ImageStore {
     }
   }
 
-  /** Removes an image; a listing never sees a part of it. */
+  /** Removes an image; a listing never sees a part of it. @throws KelpieError `in-use`, naming who uses it. */
   async remove(image: StoredImage): Promise<void> {
     const { files, host, random } = this.#platform;
     const doomed = join(this.#root, stagingName(host.pid, randomHex(random, 6)));
     await using _lock = await this.#lock(`removing ${image.directory}`);
+    const name = this.#nameOf(image);
+    await refuseIfLeased(this.#platform, this.#root, name, "remove");
     await files.rename(image.directory, doomed);
     await files.remove(doomed);
-    await this.list();
+    await files.remove(join(this.#root, ".leases", name));
+    const contents = imageFileNames.map((file) => image.files[file].sha256);
+    await sweepContents(this.#platform, this.#root, contents);
+    const { images } = await this.list();
+    const versions = new Set(images.map(({ version }) => formatImageVersion(version)));
+    await changeTags(this.#platform, this.#root, (tags) => withoutVersions(tags, versions));
+  }
+
+  /**
+   * Makes sure that every file of an image is what it was when it was added: by its size, time and inode where those have
+   * not changed, by hashing it where they have.
+   *
+   * @throws KelpieError `not-found`, `digest-mismatch`.
+   */
+  async verifyOnUse(image: StoredImage, signal?: AbortSignal): Promise<void> {
+    await Promise.all(
+      imageFileNames.map((file) =>
+        checkOnUse(this.#platform, this.#root, imageFile(image, file), image.files[file], signal),
+      ),
+    );
+  }
+
+  /**
+   * Keeps an image from being removed or replaced until the lease is disposed or its process or path is gone.
+   *
+   * @throws KelpieError `not-found` where the image has been removed meanwhile.
+   */
+  async lease(image: StoredImage, options: LeaseOptions): Promise<ImageLease> {
+    const { files } = this.#platform;
+    const name = this.#nameOf(image);
+    const lock = await this.#lockIfWritable(`leasing ${name}`);
+    try {
+      if ((await files.stat(image.directory)) === undefined)
+        throw new KelpieError("not-found", "The image has been removed", { where: image.directory });
+      return await writeLease(this.#platform, this.#root, name, options);
+    } finally {
+      await lock?.[Symbol.asyncDispose]();
+    }
+  }
+
+  /** Lets `tag` name an image's version, whatever it named before. @throws KelpieError `usage` for what cannot be a tag. */
+  async tag(image: StoredImage, tag: string): Promise<void> {
+    const version = formatImageVersion(image.version);
+    const name = checkTagName(tag);
+    await this.#changeTags((tags) => ({ ...tags, tags: { ...tags.tags, [name]: version } }));
+  }
+
+  /** @throws KelpieError `not-found`. */
+  async untag(tag: string): Promise<void> {
+    await this.#changeTags((tags) => {
+      const { [tag]: version, ...others } = tags.tags;
+      if (version === undefined)
+        throw new KelpieError("not-found", `There is no tag ${JSON.stringify(tag)}`, { where: this.#root });
+      return { ...tags, tags: others };
+    });
+  }
+
+  /** Remembers what a reference to a registry has led to. */
+  async recordReference(image: StoredImage, reference: string): Promise<void> {
+    const version = formatImageVersion(image.version);
+    await this.#changeTags((tags) =>
+      tags.references[reference] === version
+        ? tags
+        : { ...tags, references: { ...tags.references, [reference]: version } },
+    );
+  }
+
+  async #changeTags(change: (tags: Tags) => Tags): Promise<void> {
+    await using _lock = await this.#lock("tagging");
+    await changeTags(this.#platform, this.#root, change);
+  }
+
+  #nameOf(image: StoredImage): string {
+    return imageDirectoryName(image.version, image.architecture, this.#platform.host.architecture);
   }
 
   #lock(purpose: string): Promise<FileLock> {
     return acquireFileLock(this.#platform, join(this.#root, ".lock"), { purpose });
   }
 
-  /** Writes metadata.json, checks the files against it, and waits until everything is on the disk. */
-  async #seal(staging: string, metadata: ImageMetadata): Promise<void> {
-    const { files } = this.#platform;
-    {
-      await using handle = await files.open(join(staging, "metadata.json"), "create", 0o644);
-      await handle.write(serializeImageMetadata(metadata), 0);
-      await handle.sync();
+  /** Nobody who cannot write the store can remove anything from it, so they need no lock to use it. */
+  async #lockIfWritable(purpose: string): Promise<FileLock | undefined> {
+    try {
+      return await this.#lock(purpose);
+    } catch (error) {
+      if (KelpieError.is(error) && ["read-only", "permission-denied"].includes(error.code)) return undefined;
+      throw error;
     }
-    for (const file of imageFileNames) {
-      await using handle = await files.open(join(staging, file), "update");
-      const { sizeBytes } = await handle.stat();
-      if (sizeBytes !== metadata.files[file].sizeBytes) {
-        throw new KelpieError("internal", `${file} is not what its metadata says`, {
-          expected: `${metadata.files[file].sizeBytes} bytes`,
-          found: `${sizeBytes}`,
-        });
-      }
-      await handle.sync();
-    }
-    await files.syncDirectory(staging);
-  }
-
-  /**
-   * Moves a finished directory to its name. Where an image stands there already it is set aside first: a crash between
-   * the two renames is mended by the next sweep, which puts it back.
-   */
-  async #install(staging: string, name: string): Promise<void> {
-    const { files } = this.#platform;
-    const target = join(this.#root, name);
-    const aside = join(this.#root, replacedName(name));
-    if ((await files.lstat(target)) !== undefined) {
-      await files.remove(aside);
-      await files.rename(target, aside);
-    }
-    await files.rename(staging, target);
-    await files.syncDirectory(this.#root);
-    await files.remove(aside);
   }
 
   async #added(name: string): Promise<StoredImage> {
@@ -177,20 +235,5 @@ export class ImageStore {
     if (image === undefined)
       throw new KelpieError("internal", "The image just added is not in the store", { where: name });
     return image;
-  }
-
-  /** Removes what dead processes left, and puts back an image whose replacement never came. */
-  async #sweep(): Promise<void> {
-    const { files, processes } = this.#platform;
-    for (const name of await files.list(this.#root)) {
-      const path = join(this.#root, name);
-      const owner = stagingOwner(name);
-      if (owner !== undefined && !processes.isAlive(owner)) await files.remove(path);
-      const original = nameOfReplaced(name);
-      if (original === undefined) continue;
-      const target = join(this.#root, original);
-      if ((await files.lstat(target)) === undefined) await files.rename(path, target);
-      else await files.remove(path);
-    }
   }
 }

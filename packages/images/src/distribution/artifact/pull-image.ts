@@ -9,7 +9,7 @@ import {
   parseImageMetadata,
   serializeImageMetadata,
 } from "../../metadata/image-metadata.ts";
-import { imageFile, ImageStore, type StoredImage } from "../../store/image-store.ts";
+import { ImageStore, type StoredImage } from "../../store/image-store.ts";
 import { formatImageVersion, tryParseImageVersion } from "../../version/image-version.ts";
 import { checkContent } from "../content-check.ts";
 import { mapAhead } from "../map-ahead.ts";
@@ -73,7 +73,7 @@ export async function pullImage(options: PullOptions): Promise<PulledImage> {
     timeoutMs: lockTimeoutMs,
     ...(signal === undefined ? {} : { signal }),
   });
-  const there = await findSame(platform, store, metadata);
+  const there = await findSame(store, metadata, signal);
   if (there !== undefined) return { image: there, digest: found.digest, wasThere: true, networkBytes: 0 };
   const cache = join(pulls, name);
   await platform.files.makeDirectory(cache);
@@ -142,11 +142,11 @@ function checkMetadata(
   return metadata;
 }
 
-/** The image of the store with this very metadata, where its files have the right sizes. */
+/** The image of the store with this very metadata, where its files are whole. */
 async function findSame(
-  { files }: Platform,
   store: ImageStore,
   metadata: ImageMetadata,
+  signal: AbortSignal | undefined,
 ): Promise<StoredImage | undefined> {
   const { images } = await store.list();
   const image = images.find(
@@ -157,11 +157,14 @@ async function findSame(
   const found = await store.metadata(image);
   if (digestOf(serializeImageMetadata(found)) !== digestOf(serializeImageMetadata(metadata)))
     return undefined;
-  for (const file of imageFileNames) {
-    const status = await files.stat(imageFile(image, file));
-    if (status?.sizeBytes !== metadata.files[file].sizeBytes) return undefined;
+  try {
+    await store.verifyOnUse(image, signal);
+    return image;
+  } catch (error) {
+    // What is damaged is fetched again.
+    if (KelpieError.is(error) && ["not-found", "digest-mismatch"].includes(error.code)) return undefined;
+    throw error;
   }
-  return image;
 }
 
 async function writeParts(

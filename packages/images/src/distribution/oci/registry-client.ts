@@ -7,6 +7,7 @@ import { type Access, apiName } from "./authorization.ts";
 import { type BlobDescription, type BlobTransferOptions, downloadBlob } from "./blob-download.ts";
 import { uploadBlob } from "./blob-upload.ts";
 import { type Digest, digestOf } from "./digest.ts";
+import { listTags } from "./list-tags.ts";
 import { indexMediaType, manifestMediaType, maxManifestBytes } from "./manifest.ts";
 import type { RegistryReference, RepositoryName } from "./reference.ts";
 import { refused, RegistryHttp, type TransferOptions } from "./registry-http.ts";
@@ -92,6 +93,11 @@ export class RegistryClient {
         return { kind: "done", value: { mediaType, digest, bytes } };
       }),
     );
+  }
+
+  /** All tags; none where there is no such repository. */
+  listTags(signal?: AbortSignal): Promise<readonly string[]> {
+    return listTags(this.#http, signal);
   }
 
   /** Puts a manifest under its digest, and under a tag where one is given. */

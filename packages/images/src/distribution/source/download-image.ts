@@ -1,25 +1,22 @@
 // An image by its version, from the first source that has it.
 
 import { join } from "node:path";
-import { collect } from "@kelpie/formats";
 import { acquireFileLock, type Architecture, KelpieError, type Platform } from "@kelpie/platform";
-import {
-  type Attempt,
-  defaultRetry,
-  defaultTimeouts,
-  downloadVerified,
-  httpExchange,
-  refusedStatus,
-  withRetries,
-} from "@kelpie/repositories";
+import { downloadVerified } from "@kelpie/repositories";
 import { ImageStore, type StoredImage } from "../../store/image-store.ts";
 import { formatImageVersion, type ImageVersion } from "../../version/image-version.ts";
 import { pullImage } from "../artifact/pull-image.ts";
 import type { TransferOptions } from "../oci/registry-http.ts";
 import { type OnTransfer, TransferMeter } from "../progress.ts";
-import { maxChecksumsBytes, parseChecksums } from "../release/checksums.ts";
-import { checksumsName, readChecksums, releaseFileName } from "../release/export-image.ts";
+import { checksumsName, releaseFileName } from "../release/export-image.ts";
 import { importImage } from "../release/import-image.ts";
+import {
+  readListing,
+  releaseBase,
+  releaseOf,
+  type ReleaseListing,
+  type ReleaseSource,
+} from "./release-listing.ts";
 import type { ImageSource } from "./source.ts";
 
 const maxAssetBytes = 16 * 2 ** 30;
@@ -54,24 +51,41 @@ export interface DownloadedImage {
  * source has it wrongly.
  */
 export async function downloadImage(options: DownloadOptions): Promise<DownloadedImage> {
-  const { home, name, sources } = options;
+  const { platform, home, name, architecture, sources, signal } = options;
   const version = formatImageVersion(options.version);
   const there = await findStored(options);
   if (there !== undefined) return { image: there, source: undefined };
+  const directory = join(home, "cache/releases");
+  await platform.files.makeDirectory(directory);
+  const asset = releaseFileName({ name, version, architecture });
+  await using _lock = await acquireFileLock(platform, join(directory, `${asset}.lock`), {
+    purpose: `downloading ${asset}`,
+    timeoutMs: lockTimeoutMs,
+    ...(signal === undefined ? {} : { signal }),
+  });
+  const meanwhile = await findStored(options);
+  if (meanwhile !== undefined) return { image: meanwhile, source: undefined };
   const reasons: string[] = [];
   for (const source of sources) {
     try {
       const image = await fromSource(options, source, version);
       return { image, source };
     } catch (error) {
-      if (!KelpieError.is(error) || !passable.includes(error.code)) throw error;
+      if (!isPassable(error)) throw error;
       reasons.push(`${source.text}: ${error.message}`);
     }
   }
-  throw new KelpieError("not-found", `No source has ${name} ${version} for ${options.architecture}`, {
+  throw new KelpieError("not-found", `No source has ${name} ${version} for ${architecture}`, {
     found: reasons.length === 0 ? "no sources" : reasons.join("; "),
     help: `Name one by --from, or list them under \`sources:\` in ${join(home, "config.yaml")}.`,
   });
+}
+
+/** Whether an error says that a source has nothing for us, rather than that it has it wrongly. */
+export function isPassable(error: unknown): error is KelpieError {
+  if (!KelpieError.is(error) || !passable.includes(error.code)) return false;
+  // What our own disk refuses is no word of a source.
+  return !(error.code === "permission-denied" && error.cause instanceof Error);
 }
 
 async function findStored({
@@ -103,9 +117,9 @@ async function fromSource(
       return image;
     }
     case "directory":
-      return await fromDirectory(options, source.path, version);
+      return await fromDirectory(options, source, version);
     case "release":
-      return await fromRelease(options, source.baseUrl, version);
+      return await fromRelease(options, source, version);
     default:
       return source satisfies never;
   }
@@ -113,36 +127,26 @@ async function fromSource(
 
 async function fromDirectory(
   options: DownloadOptions,
-  directory: string,
+  source: Extract<ReleaseSource, { kind: "directory" }>,
   version: string,
 ): Promise<StoredImage> {
-  const { platform, name, architecture } = options;
+  const { name, architecture } = options;
   const asset = releaseFileName({ name, version, architecture });
-  const checksums = await readChecksums(platform, join(directory, checksumsName));
-  const sha256 = checksumOf(checksums, asset, directory);
+  const sha256 = checksumOf(await readListing(options, source, source.path), asset);
   const expected = { version, architecture };
-  return await importImage({ ...options, path: join(directory, asset), sha256, expected });
+  return await importImage({ ...options, path: join(source.path, asset), sha256, expected });
 }
 
-async function fromRelease(options: DownloadOptions, baseUrl: string, version: string): Promise<StoredImage> {
+async function fromRelease(
+  options: DownloadOptions,
+  source: Extract<ReleaseSource, { kind: "release" }>,
+  version: string,
+): Promise<StoredImage> {
   const { platform, home, name, architecture, transfer, signal } = options;
   const asset = releaseFileName({ name, version, architecture });
-  const base = baseUrl
-    .replaceAll("{version}", version)
-    .replaceAll("{release}", version.replace(/-\d{8}-[0-9a-f]{7}$/, ""));
-  const directory = join(home, "cache/releases");
-  await platform.files.makeDirectory(directory);
-  await using _lock = await acquireFileLock(platform, join(directory, `${asset}.lock`), {
-    purpose: `downloading ${asset}`,
-    timeoutMs: lockTimeoutMs,
-    ...(signal === undefined ? {} : { signal }),
-  });
-  const there = await findStored(options);
-  if (there !== undefined) return there;
-
-  const checksums = await fetchChecksums(options, `${base}/${checksumsName}`);
-  const sha256 = checksumOf(checksums, asset, base);
-  const cachePath = join(directory, asset);
+  const base = releaseBase(source.baseUrl, version, releaseOf(version)) ?? source.baseUrl;
+  const sha256 = checksumOf(await readListing(options, source, base), asset);
+  const cachePath = join(home, "cache/releases", asset);
   let meter: TransferMeter | undefined;
   let receivedBytes = 0;
   await downloadVerified(platform, {
@@ -172,30 +176,11 @@ async function fromRelease(options: DownloadOptions, baseUrl: string, version: s
   return image;
 }
 
-function checksumOf(checksums: ReadonlyMap<string, string>, asset: string, where: string): string {
+function checksumOf({ checksums, base }: ReleaseListing, asset: string): string {
   const sha256 = checksums.get(asset);
   if (sha256 !== undefined) return sha256;
   throw new KelpieError("not-found", "The source does not have this image", {
     expected: `${asset} in ${checksumsName}`,
-    where,
+    where: base,
   });
-}
-
-async function fetchChecksums(
-  { platform, transfer, signal }: DownloadOptions,
-  url: string,
-): Promise<ReadonlyMap<string, string>> {
-  const timeouts = { ...defaultTimeouts, ...transfer?.timeouts };
-  return await withRetries(platform, { ...defaultRetry, ...transfer?.retry }, signal, () =>
-    httpExchange(
-      platform,
-      url,
-      { timeouts, signal },
-      async (response): Promise<Attempt<Map<string, string>>> => {
-        if (response.status !== 200) return refusedStatus(url, response);
-        const bytes = await collect(response.body, maxChecksumsBytes, checksumsName);
-        return { kind: "done", value: parseChecksums(new TextDecoder().decode(bytes), url) };
-      },
-    ),
-  );
 }

@@ -17,7 +17,8 @@ const maxConfigBytes = 1 << 20;
 const configSchema = z.looseObject({ sources: z.array(z.string().min(1).max(2048)).max(64).optional() });
 
 /**
- * The sources that `config.yaml` in KELPIE_HOME lists; none where there is no such file.
+ * The sources that KELPIE_IMAGE_SOURCES names, separated by spaces, or else those that `config.yaml` in KELPIE_HOME lists;
+ * none where there is neither.
  *
  * @throws KelpieError `invalid-input` naming what is wrong in it.
  */
@@ -26,6 +27,11 @@ export async function configuredSources(
   home: string,
   imageName: string,
 ): Promise<readonly ImageSource[]> {
+  const named = (host.environment["KELPIE_IMAGE_SOURCES"] ?? "")
+    .split(/\s+/)
+    .filter((source) => source !== "");
+  if (named.length > 0)
+    return named.map((source) => parseSource(source, host, host.workingDirectory, imageName));
   const path = join(home, "config.yaml");
   if ((await files.stat(path)) === undefined) return [];
   const text = new TextDecoder().decode(await files.readFile(path, maxConfigBytes));

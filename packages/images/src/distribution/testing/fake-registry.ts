@@ -85,6 +85,11 @@ export async function startFakeRegistry(): Promise<FakeRegistry> {
       response.writeHead(204, { location: `/v2/repo/${path}`, range: `0-${Math.max(0, had - 1)}` }).end();
       return;
     }
+    if (path === "tags/list") {
+      const tags = [...manifests.keys()].filter((key) => !key.includes(":"));
+      send(request, response, Buffer.from(JSON.stringify({ name: "repo", tags })), "application/json", fault);
+      return;
+    }
     const content = kind === "blobs" ? blobs.get(name) : manifests.get(name)?.bytes;
     if (content === undefined) {
       response.writeHead(404).end();

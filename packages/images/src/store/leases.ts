@@ -1,0 +1,126 @@
+// Who uses an image: while a lease on it holds, it is neither removed nor replaced.
+
+import { join } from "node:path";
+import {
+  identifyProcess,
+  isSameProcessAlive,
+  KelpieError,
+  type Platform,
+  randomHex,
+  tryParseJson,
+  writeFileAtomic,
+} from "@kelpie/platform";
+import { z } from "zod";
+
+const maxLeaseBytes = 8192;
+
+const leaseSchema = z.strictObject({
+  schemaVersion: z.literal(1),
+  holder: z.string().max(1024),
+  /** The process that must live for the lease to hold. */
+  process: z.strictObject({ pid: z.int().positive(), startTime: z.string().max(64) }).optional(),
+  /** The file or directory that must exist for the lease to hold. */
+  whileExists: z.string().max(4096).optional(),
+});
+
+/** What keeps an image. */
+export interface LeaseOptions {
+  /** For messages: "sandbox brave-otter". */
+  readonly holder: string;
+  /** The lease holds as long as this process lives. Default: ours, unless `whileExists` is given. */
+  readonly pid?: number;
+  /** The lease holds as long as this path exists: the directory of a sandbox that outlives our process. */
+  readonly whileExists?: string;
+}
+
+/** A held lease. Disposing it lets go of the image; without that, it ends with its process or path. */
+export type ImageLease = AsyncDisposable;
+
+type Parts = Pick<Platform, "files" | "processes" | "random" | "host">;
+
+/** Where the leases on the image in directory `name` of the store's `root` stand. */
+function leaseDirectory(root: string, name: string): string {
+  return join(root, ".leases", name);
+}
+
+/** Writes a lease. The caller holds the store's lock. A store that we cannot write, nobody here can remove from either. */
+export async function writeLease(
+  platform: Parts,
+  root: string,
+  name: string,
+  { holder, pid, whileExists }: LeaseOptions,
+): Promise<ImageLease> {
+  const { files, random, host } = platform;
+  const owner = pid ?? (whileExists === undefined ? host.pid : undefined);
+  const lease: z.infer<typeof leaseSchema> = {
+    schemaVersion: 1,
+    holder,
+    ...(owner === undefined ? {} : { process: await identifyProcess(files, owner) }),
+    ...(whileExists === undefined ? {} : { whileExists }),
+  };
+  const path = join(leaseDirectory(root, name), randomHex(random, 8));
+  try {
+    await files.makeDirectory(leaseDirectory(root, name));
+    await writeFileAtomic(platform, path, `${JSON.stringify(lease)}\n`, 0o600);
+  } catch (error) {
+    if (!(KelpieError.is(error) && ["read-only", "permission-denied"].includes(error.code))) throw error;
+    return { [Symbol.asyncDispose]: () => Promise.resolve() };
+  }
+  return { [Symbol.asyncDispose]: () => files.remove(path) };
+}
+
+/** The holders of the leases that hold. Those that have ended are swept. */
+export async function leaseHolders(platform: Parts, root: string, name: string): Promise<readonly string[]> {
+  const { files } = platform;
+  const directory = leaseDirectory(root, name);
+  if ((await files.stat(directory)) === undefined) return [];
+  const holders: string[] = [];
+  for (const entry of await files.list(directory)) {
+    const path = join(directory, entry);
+    const holder = entry.startsWith(".") ? undefined : await holderOf(platform, path);
+    if (holder === undefined) await files.remove(path);
+    else holders.push(holder);
+  }
+  return holders;
+}
+
+/** Names of the images that have leases, held or ended. */
+export async function leasedNames(
+  { files }: Pick<Platform, "files">,
+  root: string,
+): Promise<readonly string[]> {
+  const directory = join(root, ".leases");
+  return (await files.stat(directory)) === undefined ? [] : await files.list(directory);
+}
+
+/** @throws KelpieError `in-use`, naming the holders. */
+export async function refuseIfLeased(
+  platform: Parts,
+  root: string,
+  name: string,
+  doing: string,
+): Promise<void> {
+  const holders = await leaseHolders(platform, root, name);
+  if (holders.length === 0) return;
+  throw new KelpieError("in-use", `Cannot ${doing} image ${name} while it is in use`, {
+    found: holders.toSorted().join(", "),
+    help: "Stop what uses it first.",
+  });
+}
+
+async function holderOf(platform: Parts, path: string): Promise<string | undefined> {
+  const { files } = platform;
+  let bytes: Uint8Array;
+  try {
+    bytes = await files.readFile(path, maxLeaseBytes);
+  } catch (error) {
+    if (KelpieError.is(error) && error.code === "not-found") return undefined;
+    throw error;
+  }
+  const { success, data: lease } = leaseSchema.safeParse(tryParseJson(bytes));
+  if (!success) return `${path}, which cannot be read`;
+  if (lease.process !== undefined && !(await isSameProcessAlive(platform, lease.process))) return undefined;
+  if (lease.whileExists !== undefined && (await files.lstat(lease.whileExists)) === undefined)
+    return undefined;
+  return lease.holder;
+}

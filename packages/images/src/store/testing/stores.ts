@@ -1,0 +1,65 @@
+// A store of a test's own, and small images to put into it.
+
+import { createHash } from "node:crypto";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type Architecture, realPlatform } from "@kelpie/platform";
+import { type ImageFileName, imageFileNames, type ImageMetadata } from "../../metadata/image-metadata.ts";
+import { ImageStore, type StoredImage } from "../image-store.ts";
+
+export const hostArchitecture: Architecture = realPlatform.host.architecture ?? "amd64";
+
+export interface TestStore {
+  readonly store: ImageStore;
+  /** KELPIE_HOME. */
+  readonly home: string;
+  /** KELPIE_HOME/images. */
+  readonly root: string;
+  /** Adds an image whose files have the given texts, by default its version and their names. */
+  readonly add: (
+    version: string,
+    texts?: Partial<Record<ImageFileName, string>>,
+    name?: string,
+  ) => Promise<StoredImage>;
+}
+
+/** Runs `body` with a store in a directory that goes afterwards. */
+export async function withTestStore(body: (at: TestStore) => Promise<void>): Promise<void> {
+  await using directory = await realPlatform.files.temporaryDirectory("kelpie-store-");
+  const home = directory.path;
+  const store = new ImageStore(realPlatform, home);
+  await body({
+    store,
+    home,
+    root: join(home, "images"),
+    add: (version, texts = {}, name = "kelpie-base") => {
+      const textOf = (file: ImageFileName): string => texts[file] ?? `${version} ${file}`;
+      return store.add((staging) => {
+        for (const file of imageFileNames) writeFileSync(join(staging, file), textOf(file));
+        return Promise.resolve(metadataOf(version, name, textOf));
+      });
+    },
+  });
+}
+
+function metadataOf(version: string, name: string, textOf: (file: ImageFileName) => string): ImageMetadata {
+  const nothing = createHash("sha256").digest("hex");
+  const entry = (file: ImageFileName): ImageMetadata["files"][ImageFileName] => ({
+    sizeBytes: Buffer.byteLength(textOf(file)),
+    sha256: createHash("sha256").update(textOf(file)).digest("hex"),
+  });
+  return {
+    schemaVersion: 1,
+    name,
+    version,
+    architecture: hostArchitecture,
+    buildDate: "2026-01-15T00:00:00Z",
+    gitSha: "a3f4d21",
+    distribution: { id: "alpine", version: "3.19.4" },
+    kernel: { source: "debian", release: "6.1.0", packageVersion: "6.1.192-2", format: "bzImage" },
+    guest: { protocol: 1, agentSha256: nothing, initSha256: nothing },
+    files: { "rootfs.ext4": entry("rootfs.ext4"), vmlinuz: entry("vmlinuz"), initrd: entry("initrd") },
+    packages: [],
+    planSha256: nothing,
+  };
+}
