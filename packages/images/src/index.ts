@@ -3,6 +3,7 @@
 export { buildImage, type BuildOptions, type BuiltImage, planImage } from "./build/build-image.ts";
 export { type BuildPhase, buildPhases, type BuildProgress } from "./build/progress.ts";
 export { type BuildServices, realServices } from "./build/services.ts";
+export { type Attachment, attachments, maxAttachmentBytes } from "./attachments/attachments.ts";
 export { type PulledImage, pullImage, type PullOptions } from "./distribution/artifact/pull-image.ts";
 export { type PushedImages, pushImages, type PushOptions } from "./distribution/artifact/push-image.ts";
 export { loginFiles } from "./distribution/oci/credentials.ts";
@@ -43,6 +44,8 @@ export { type InitrdParts, initrdTree, writeInitrd } from "./initrd/initrd.ts";
 export type { GuestKernel, GuestModule, ModuleCondition, ModuleLine } from "./kernel/guest-kernel.ts";
 export { type KernelFiles, kernelFromFiles, readGuestKernel } from "./kernel/read-guest-kernel.ts";
 export {
+  type AttachmentName,
+  attachmentNames,
   type ImageFileName,
   imageFileNames,
   type ImageMetadata,

@@ -9,7 +9,7 @@ export const imagesVerify = command({
   positionals: "[VERSION]",
   options: { arch: archOption, json: { type: "boolean", help: "Print JSON" } },
   details:
-    "Reads every file of an image, or of all images where none is named, and holds it against metadata.json. Exits with 1\nwhere anything is damaged.",
+    "Reads every file of an image, or of all images where none is named, and holds it against metadata.json. Exits with 1\nwhere anything is damaged. A bill of materials or provenance may be absent: an image can be pulled without.",
   async run(context, { options, positionals }) {
     const { platform, terminal, home, signal } = context;
     const store = new ImageStore(platform, home);
@@ -21,13 +21,13 @@ export const imagesVerify = command({
       results.push({ version, architecture, files });
       if (options.json === true) continue;
       for (const verdict of files) {
-        const state = verdict.kind === "intact" ? "intact" : `DAMAGED: ${verdict.reason.message}`;
+        const state = verdict.kind === "damaged" ? `DAMAGED: ${verdict.reason.message}` : verdict.kind;
         terminal.stdout.write(`${version} ${architecture} ${verdict.file}: ${state}\n`);
       }
     }
     if (options.json === true)
       terminal.stdout.write(`${JSON.stringify({ images: results }, undefined, 2)}\n`);
-    return results.every(({ files }) => files.every(({ kind }) => kind === "intact")) ? 0 : 1;
+    return results.every(({ files }) => files.every(({ kind }) => kind !== "damaged")) ? 0 : 1;
   },
 });
 

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { gunzipSync } from "node:zlib";
 import { KelpieError, type Platform, realPlatform } from "@kelpie/platform";
+import { attachmentNames, imageFileNames } from "../metadata/image-metadata.ts";
 import { ImageStore } from "../store/image-store.ts";
 import { formatImageVersion } from "../version/image-version.ts";
 import { buildImage, planImage } from "./build-image.ts";
@@ -40,7 +41,7 @@ function onDay(day: number): Platform {
 }
 
 async function contents(directory: string): Promise<Record<string, string>> {
-  const names = ["rootfs.ext4", "vmlinuz", "initrd", "metadata.json"];
+  const names = [...imageFileNames, ...attachmentNames, "metadata.json"];
   return Object.fromEntries(
     await Promise.all(
       names.map(async (name) => [name, (await readFile(join(directory, name))).toString("base64")] as const),

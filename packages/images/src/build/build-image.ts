@@ -1,20 +1,24 @@
 // Builds an image: plan, tree, kernel, files, store. Nothing is visible in the store before all of it is right.
 
+import { join } from "node:path";
 import { fileSource } from "@kelpie/formats";
 import { KelpieError, type Platform } from "@kelpie/platform";
+import { archivePath, type ResolvedPackage } from "@kelpie/repositories";
+import { writeAttachments } from "../attachments/write-attachments.ts";
 import type { GuestBinaries } from "../guest/guest-binaries.ts";
 import { createPlan, type ImagePlan } from "../plan/image-plan.ts";
 import type { LockedImage } from "../plan/lock.ts";
-import { hostFiles } from "../plan/host-files.ts";
+import { hostFiles, sha256Of } from "../plan/host-files.ts";
 import { assembleRootfs } from "../rootfs/assemble.ts";
 import type { GuestPrograms, ImageIdentity } from "../rootfs/identity.ts";
+import { maxCargoLockBytes } from "../sbom/cargo-lock.ts";
 import type { ImageSpec } from "../spec/image-spec.ts";
 import { ImageStore, type StoredImage } from "../store/image-store.ts";
 import { formatImageVersion, imageVersion, type ReleaseVersion } from "../version/image-version.ts";
 import type { SourceIdentity } from "../version/source-identity.ts";
 import { type BuildProgress, BuildReporter } from "./progress.ts";
 import { type BuildServices, realServices } from "./services.ts";
-import { openSources, type Sources } from "./sources.ts";
+import { cacheDirectory, openSources, type Sources } from "./sources.ts";
 import { writeImage } from "./write-image.ts";
 
 export interface BuildOptions {
@@ -75,9 +79,20 @@ export async function buildImage(options: BuildOptions): Promise<BuiltImage> {
       }),
     (result) => `${result.entries().reduce((count) => count + 1, 0)} entries`,
   );
+  const recorded = {
+    cargoLock: await readCargoLock(platform.files, options.guestDirectory),
+    archiveDigest: (chosen: ResolvedPackage) => archiveDigest(platform.files, options, chosen),
+  };
   const content = { spec, plan, tree, packages: userland.packages, kernel, guest, programs };
   const store = new ImageStore(platform, home);
-  const image = await store.add((directory) => writeImage(platform, directory, content, report, signal));
+  const image = await store.add(async (directory) => {
+    const metadata = await writeImage(platform, directory, content, report, signal);
+    return await report.run(
+      "sbom",
+      () => writeAttachments(platform.files, directory, { ...content, ...recorded, metadata, signal }),
+      ({ attachments = {} }) => Object.keys(attachments).join(", "),
+    );
+  });
   return { image, plan };
 }
 
@@ -132,6 +147,22 @@ export function requireLocked(lock: LockedImage, { digests, compiler }: GuestBin
       help: "Check out the sources that the lock was written for, or write it again: kelpie images lock",
     });
   }
+}
+
+async function readCargoLock(files: Platform["files"], guestDirectory: string): Promise<string> {
+  return new TextDecoder().decode(
+    await files.readFile(join(guestDirectory, "Cargo.lock"), maxCargoLockBytes),
+  );
+}
+
+/** Of an archive that a build has fetched. */
+async function archiveDigest(
+  files: Platform["files"],
+  options: Pick<BuildOptions, "home">,
+  chosen: ResolvedPackage,
+): Promise<string | undefined> {
+  const path = join(cacheDirectory(options), archivePath(chosen));
+  return (await files.stat(path)) === undefined ? undefined : await sha256Of(files, path);
 }
 
 function reporter({ platform, onProgress = () => undefined, signal }: BuildOptions): BuildReporter {

@@ -3,7 +3,16 @@
 import type { Clock } from "@kelpie/platform";
 
 /** The parts of a build, in their order. */
-export const buildPhases = ["plan", "guest", "packages", "kernel", "tree", "rootfs", "initrd"] as const;
+export const buildPhases = [
+  "plan",
+  "guest",
+  "packages",
+  "kernel",
+  "tree",
+  "rootfs",
+  "initrd",
+  "sbom",
+] as const;
 export type BuildPhase = (typeof buildPhases)[number];
 
 export type BuildProgress =

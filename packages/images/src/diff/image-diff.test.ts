@@ -84,7 +84,7 @@ test("two images differ in what their specs differ in, and an image in nothing f
   assert.deepEqual([found.packages, found.modules], [[], []]);
   assert.deepEqual(
     found.sizes.map(({ name }) => name),
-    ["rootfs.ext4"],
+    ["provenance.intoto.json", "rootfs.ext4", "sbom.cdx.json", "sbom.spdx.json"],
   );
   const none = await diffImages(realPlatform, home, first, first);
   assert.deepEqual(none, { metadata: [], packages: [], files: [], modules: [], sizes: [] });

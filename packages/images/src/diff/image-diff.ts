@@ -3,7 +3,12 @@
 import { createHash } from "node:crypto";
 import type { ByteSource, FileTree, TreeNode } from "@kelpie/formats";
 import type { Platform } from "@kelpie/platform";
-import { imageFileNames, type ImageMetadata } from "../metadata/image-metadata.ts";
+import {
+  attachmentNames,
+  describedFile,
+  imageFileNames,
+  type ImageMetadata,
+} from "../metadata/image-metadata.ts";
 import { imageFile, ImageStore, type StoredImage } from "../store/image-store.ts";
 import { readInitrd } from "./initrd-contents.ts";
 import { openRootfs } from "./root-file-system.ts";
@@ -25,7 +30,7 @@ export interface ImageDiff {
   readonly files: readonly Change[];
   /** Modules of the initrd, with when they are loaded. */
   readonly modules: readonly Change[];
-  /** Bytes of the image's files, and whether their content differs. */
+  /** Bytes of the image's files and of what stands beside them, and whether their content differs. */
   readonly sizes: readonly Change[];
 }
 
@@ -102,7 +107,12 @@ function namesOf(before: ReadonlyMap<string, unknown>, after: ReadonlyMap<string
 }
 
 /** Every field that is a value by itself, by its path. */
-function facts({ packages: _packages, files: _files, ...rest }: ImageMetadata): ReadonlyMap<string, string> {
+function facts({
+  packages: _packages,
+  files: _files,
+  attachments: _attachments,
+  ...rest
+}: ImageMetadata): ReadonlyMap<string, string> {
   return new Map(fields("", rest));
 }
 
@@ -117,9 +127,12 @@ function packagesOf({ packages }: ImageMetadata): ReadonlyMap<string, string> {
   return new Map(packages.map(({ name, version, digest }) => [name, `${version} ${digest}`]));
 }
 
-function sizesOf({ files }: ImageMetadata): ReadonlyMap<string, string> {
+function sizesOf(metadata: ImageMetadata): ReadonlyMap<string, string> {
   return new Map(
-    imageFileNames.map((name) => [name, `${files[name].sizeBytes} bytes sha256:${files[name].sha256}`]),
+    [...imageFileNames, ...attachmentNames].flatMap((name) => {
+      const file = describedFile(metadata, name);
+      return file === undefined ? [] : [[name, `${file.sizeBytes} bytes sha256:${file.sha256}`] as const];
+    }),
   );
 }
 

@@ -2,16 +2,16 @@
 
 import { createHash } from "node:crypto";
 import { KelpieError } from "@kelpie/platform";
-import type { ImageFileName, ImageMetadata } from "../metadata/image-metadata.ts";
+import { describedFile, type ImageMetadata, type StoredFileName } from "../metadata/image-metadata.ts";
 
 /** Takes a file's bytes in order and then says whether they are the right ones. */
 export class ContentCheck {
   readonly #metadata: ImageMetadata;
-  readonly #file: ImageFileName;
+  readonly #file: StoredFileName;
   readonly #hash = createHash("sha256");
   #sizeBytes = 0;
 
-  constructor(metadata: ImageMetadata, file: ImageFileName) {
+  constructor(metadata: ImageMetadata, file: StoredFileName) {
     this.#metadata = metadata;
     this.#file = file;
   }
@@ -33,13 +33,16 @@ export class ContentCheck {
 /** @throws KelpieError `digest-mismatch` where a file is not what its metadata says. */
 export function checkContent(
   metadata: ImageMetadata,
-  file: ImageFileName,
+  file: StoredFileName,
   found: { readonly sizeBytes: number; readonly sha256: string },
 ): void {
-  const { sizeBytes, sha256 } = metadata.files[file];
-  if (found.sizeBytes === sizeBytes && found.sha256 === sha256) return;
+  const described = describedFile(metadata, file);
+  if (found.sizeBytes === described?.sizeBytes && found.sha256 === described.sha256) return;
   throw new KelpieError("digest-mismatch", `${file} is not what the image's metadata says`, {
-    expected: `${sizeBytes} bytes with sha256 ${sha256}`,
+    expected:
+      described === undefined
+        ? "no such file"
+        : `${described.sizeBytes} bytes with sha256 ${described.sha256}`,
     found: `${found.sizeBytes} bytes with sha256 ${found.sha256}`,
     where: `${metadata.name} ${metadata.version} ${metadata.architecture}`,
   });

@@ -1,18 +1,31 @@
 // Reads an image of the store again, byte by byte.
 
 import { createHash } from "node:crypto";
+import { join } from "node:path";
 import { fileSource } from "@kelpie/formats";
 import { KelpieError, type Platform } from "@kelpie/platform";
-import { type ImageFileName, imageFileNames } from "../metadata/image-metadata.ts";
-import { imageFile, type ImageStore, type StoredImage } from "../store/image-store.ts";
+import { attachments } from "../attachments/attachments.ts";
+import {
+  type AttachmentName,
+  imageFileNames,
+  isAttachmentName,
+  type StoredFileName,
+} from "../metadata/image-metadata.ts";
+import { type ImageStore, type StoredImage } from "../store/image-store.ts";
 import { checkContent } from "./content-check.ts";
 
 /** What was found of one file. */
 export type FileVerdict =
-  | { readonly file: ImageFileName; readonly kind: "intact" }
-  | { readonly file: ImageFileName; readonly kind: "damaged"; readonly reason: KelpieError };
+  | { readonly file: StoredFileName; readonly kind: "intact" }
+  | { readonly file: StoredFileName; readonly kind: "damaged"; readonly reason: KelpieError }
+  /** An attachment that did not come along when the image was brought into the store. */
+  | { readonly file: AttachmentName; readonly kind: "absent" };
 
-/** Holds every file of an image against metadata.json. @throws KelpieError `malformed` where that cannot be read. */
+/**
+ * Holds every file of an image, and what stands beside it, against metadata.json.
+ *
+ * @throws KelpieError `malformed` where that cannot be read.
+ */
 export async function verifyImage(
   { files }: Pick<Platform, "files">,
   store: ImageStore,
@@ -21,10 +34,15 @@ export async function verifyImage(
 ): Promise<readonly FileVerdict[]> {
   const metadata = await store.metadata(image);
   const verdicts: FileVerdict[] = [];
-  for (const file of imageFileNames) {
+  const attached = attachments(image, metadata);
+  for (const file of [...imageFileNames, ...attached.map(({ name }) => name)]) {
     try {
-      const path = imageFile(image, file);
+      const path = join(image.directory, file);
       const status = await files.stat(path);
+      if (status === undefined && isAttachmentName(file)) {
+        verdicts.push({ file, kind: "absent" });
+        continue;
+      }
       if (status === undefined) throw new KelpieError("not-found", `${file} is missing`, { where: path });
       const hash = createHash("sha256");
       for await (const chunk of fileSource(files, path, 0, status.sizeBytes).open(signal)) hash.update(chunk);

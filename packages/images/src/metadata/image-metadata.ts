@@ -8,6 +8,17 @@ import { tryParseImageVersion } from "../version/image-version.ts";
 export const imageFileNames = ["rootfs.ext4", "vmlinuz", "initrd"] as const;
 export type ImageFileName = (typeof imageFileNames)[number];
 
+/** Names of what stands beside an image and is no part of a boot, in the order in which it is written. */
+export const attachmentNames = ["sbom.spdx.json", "sbom.cdx.json", "provenance.intoto.json"] as const;
+export type AttachmentName = (typeof attachmentNames)[number];
+
+/** Whatever stands in an image's directory, metadata.json apart. */
+export type StoredFileName = ImageFileName | AttachmentName;
+
+export function isAttachmentName(name: string): name is AttachmentName {
+  return attachmentNames.some((each) => each === name);
+}
+
 /** Largest metadata.json that is read. */
 export const maxMetadataBytes = 8 << 20;
 
@@ -52,12 +63,28 @@ const schema = z.strictObject({
     initSha256: sha256,
   }),
   files: z.strictObject({ "rootfs.ext4": imageFile, vmlinuz: imageFile, initrd: imageFile }),
+  /** Absent in images of earlier builders. */
+  attachments: z
+    .strictObject({
+      "sbom.spdx.json": imageFile.optional(),
+      "sbom.cdx.json": imageFile.optional(),
+      "provenance.intoto.json": imageFile.optional(),
+    })
+    .optional(),
   packages: z.array(packageEntry).max(100_000),
   /** Digest of the plan that this image was built from. */
   planSha256: sha256,
 });
 
 export type ImageMetadata = z.infer<typeof schema>;
+
+/** What the metadata says of a file; undefined for an attachment that the image does not have. */
+export function describedFile(
+  { files, attachments }: Pick<ImageMetadata, "files" | "attachments">,
+  name: StoredFileName,
+): { readonly sizeBytes: number; readonly sha256: string } | undefined {
+  return isAttachmentName(name) ? attachments?.[name] : files[name];
+}
 
 /**
  * Reads metadata.json.

@@ -101,8 +101,15 @@ export function planText(plan: ImagePlan): string {
  * does not change what a digest names. In hexadecimal.
  */
 export function planSha256(plan: ImagePlan): string {
+  return createHash("sha256")
+    .update(canonicalJson(planWithoutLocations(plan)))
+    .digest("hex");
+}
+
+/** A plan without the places that things are fetched from. */
+export function planWithoutLocations(plan: ImagePlan) {
   const { base, packages, kernel, settings, ...rest } = plan;
-  const nowhere = {
+  return {
     ...rest,
     base: base?.sha512,
     packages: packages.map(withoutLocation),
@@ -110,7 +117,6 @@ export function planSha256(plan: ImagePlan): string {
     // The repositories that the guest's package manager will use are in the image, so the spec's words for them count.
     settings,
   };
-  return createHash("sha256").update(canonicalJson(nowhere)).digest("hex");
 }
 
 function withoutLocation({

@@ -22,7 +22,7 @@ test("a spec that has changed shows in the files and in the plan's digest", asyn
   const { files, metadata } = await rebuildImage({ ...world.options, spec }, image);
   assert.deepEqual(
     files.map(({ name }) => name),
-    ["rootfs.ext4", "metadata.json"],
+    ["rootfs.ext4", "sbom.spdx.json", "sbom.cdx.json", "provenance.intoto.json", "metadata.json"],
   );
   assert.deepEqual(
     metadata.map(({ name }) => name),

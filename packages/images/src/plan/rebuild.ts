@@ -4,7 +4,14 @@ import { join, resolve } from "node:path";
 import { type BuildOptions, buildImage } from "../build/build-image.ts";
 import { cacheDirectory } from "../build/sources.ts";
 import { type Change, diffMetadata } from "../diff/image-diff.ts";
-import { imageFileNames, type ImageMetadata } from "../metadata/image-metadata.ts";
+import {
+  attachmentNames,
+  describedFile,
+  imageFileNames,
+  type ImageMetadata,
+  isAttachmentName,
+  type StoredFileName,
+} from "../metadata/image-metadata.ts";
 import { ImageStore, type StoredImage } from "../store/image-store.ts";
 import type { ReleaseVersion } from "../version/image-version.ts";
 import type { SourceIdentity } from "../version/source-identity.ts";
@@ -52,16 +59,23 @@ export async function rebuildImage(
   await files.symlink(cache, cacheDirectory({ home: scratch.path }));
   const built = await buildImage({ ...options, ...builtAs(image, stored), home: scratch.path });
   const fresh = await new ImageStore(platform, scratch.path).metadata(built.image);
-  const names = [...imageFileNames, "metadata.json"] as const;
   const changed: Change[] = [];
-  for (const name of names) {
-    const before = await sha256Of(files, join(image.directory, name));
+  for (const name of [...imageFileNames, ...attachmentNames, "metadata.json" as const]) {
+    const path = join(image.directory, name);
+    // An attachment that did not come along with the image is proven by the digest in metadata.json.
+    const isAbsent = isAttachmentName(name) && (await files.stat(path)) === undefined;
+    const before = isAbsent ? stated(stored, name) : await sha256Of(files, path);
     const after =
       name === "metadata.json"
         ? await sha256Of(files, join(built.image.directory, name))
-        : `sha256:${fresh.files[name].sha256}`;
+        : stated(fresh, name);
     if (before !== after) changed.push({ name, before, after });
   }
   const { metadata, packages } = diffMetadata(stored, fresh);
   return { files: changed, metadata, packages };
+}
+
+function stated(metadata: ImageMetadata, name: StoredFileName): string | undefined {
+  const file = describedFile(metadata, name);
+  return file === undefined ? undefined : `sha256:${file.sha256}`;
 }

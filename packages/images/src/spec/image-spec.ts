@@ -21,6 +21,12 @@ export type KernelSource =
   | { readonly source: "alpine" | "debian"; readonly package: string }
   | { readonly source: "path"; readonly image: string; readonly modules: string };
 
+/** A root file system that an image starts from. */
+export interface ImageBase extends BaseTarball {
+  /** Where the spec says that it is, if that is a URL: `tarball` may be a local copy. */
+  readonly url: string | undefined;
+}
+
 /** A spec for one architecture. Paths of the host are absolute. */
 export interface ImageSpec {
   readonly name: string;
@@ -29,7 +35,7 @@ export interface ImageSpec {
   readonly version: string;
   readonly architecture: Architecture;
   readonly distribution: "alpine" | "debian";
-  readonly base: BaseTarball | undefined;
+  readonly base: ImageBase | undefined;
   readonly repositories: {
     readonly alpine: readonly AlpineSource[];
     readonly debian: DebianSource | undefined;

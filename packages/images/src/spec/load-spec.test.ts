@@ -100,14 +100,22 @@ kernel: {source: path, image: {amd64: k1, arm64: k2}, modules: m}
     const path = join(directory, "x.yaml");
     assert.equal((await loadSpec(platform, path, "amd64")).base?.tarball, "https://example.org/a.tar.gz");
     const arm64 = await loadSpec(platform, path, "arm64");
-    assert.deepEqual(arm64.base, { tarball: join(directory, "b.tar.gz"), sha512: "b".repeat(128) });
+    assert.deepEqual(arm64.base, {
+      tarball: join(directory, "b.tar.gz"),
+      sha512: "b".repeat(128),
+      url: undefined,
+    });
     assert.deepEqual(arm64.kernel, {
       source: "path",
       image: join(directory, "k2"),
       modules: join(directory, "m"),
     });
     const local = await loadSpec(platform, path, "amd64", { baseTarball: "/tmp/local.tar.gz" });
-    assert.deepEqual(local.base, { tarball: "/tmp/local.tar.gz", sha512: "a".repeat(128) });
+    assert.deepEqual(local.base, {
+      tarball: "/tmp/local.tar.gz",
+      sha512: "a".repeat(128),
+      url: "https://example.org/a.tar.gz",
+    });
   });
 });
 

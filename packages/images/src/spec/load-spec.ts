@@ -65,8 +65,7 @@ function decodeText(bytes: Uint8Array, where: string): string {
 
 /** Everything that names a file of the host, made absolute while it is known which spec it stands in. */
 function withAbsolutePaths(spec: SpecFile, directory: string): SpecFile {
-  const absolute = (path: string): string =>
-    isAbsolute(path) || /^https?:\/\//.test(path) ? path : join(directory, path);
+  const absolute = (path: string): string => (isAbsolute(path) || isUrl(path) ? path : join(directory, path));
   const { base, keys, kernel, files, overlays } = spec;
   return {
     ...spec,
@@ -104,6 +103,10 @@ function withAbsolutePaths(spec: SpecFile, directory: string): SpecFile {
   };
 }
 
+function isUrl(path: string): boolean {
+  return /^https?:\/\//.test(path);
+}
+
 function perArchitecture<T>(value: PerArchitecture<T>, change: (each: T) => T): PerArchitecture<T> {
   return isPerArchitecture(value)
     ? { amd64: change(value.amd64), arm64: change(value.arm64) }
@@ -137,7 +140,7 @@ function complete(spec: SpecFile, where: string, architecture: Architecture): Im
     version: spec.version ?? "1.0.0",
     architecture,
     distribution,
-    base,
+    base: base === undefined ? undefined : { ...base, url: isUrl(base.tarball) ? base.tarball : undefined },
     repositories: {
       alpine: (spec.repositories?.alpine ?? []).map(({ url, tag }) =>
         tag === undefined ? { url } : { url, tag },

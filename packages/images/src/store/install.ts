@@ -3,6 +3,8 @@
 import { join } from "node:path";
 import { KelpieError, type Platform } from "@kelpie/platform";
 import {
+  attachmentNames,
+  describedFile,
   imageFileNames,
   type ImageMetadata,
   maxMetadataBytes,
@@ -11,6 +13,7 @@ import {
 import { replacedName } from "./layout.ts";
 import { refuseIfLeased } from "./leases.ts";
 import { shareContent, sweepContents } from "./shared-content.ts";
+import type { FileDigest } from "./verified.ts";
 
 /** Writes metadata.json, checks the files against it, and waits until everything is on the disk. */
 export async function sealImage(
@@ -23,12 +26,12 @@ export async function sealImage(
     await handle.write(serializeImageMetadata(metadata), 0);
     await handle.sync();
   }
-  for (const file of imageFileNames) {
-    await using handle = await files.open(join(staging, file), "read");
+  for (const { name, sizeBytes: expectedBytes } of await presentFiles(files, staging, metadata)) {
+    await using handle = await files.open(join(staging, name), "read");
     const { sizeBytes } = await handle.stat();
-    if (sizeBytes !== metadata.files[file].sizeBytes) {
-      throw new KelpieError("internal", `${file} is not what its metadata says`, {
-        expected: `${metadata.files[file].sizeBytes} bytes`,
+    if (sizeBytes !== expectedBytes) {
+      throw new KelpieError("internal", `${name} is not what its metadata says`, {
+        expected: `${expectedBytes} bytes`,
         found: `${sizeBytes}`,
       });
     }
@@ -56,8 +59,8 @@ export async function installImage(
   const isReplacing = (await files.lstat(target)) !== undefined;
   if (isReplacing && !(await isSame(platform, target, metadata)))
     await refuseIfLeased(platform, root, name, "replace");
-  for (const file of imageFileNames)
-    await shareContent(platform, root, join(staging, file), metadata.files[file]);
+  for (const { name: file, ...digest } of await presentFiles(files, staging, metadata))
+    await shareContent(platform, root, join(staging, file), digest);
   if (isReplacing) {
     await files.remove(aside);
     await files.rename(target, aside);
@@ -67,6 +70,24 @@ export async function installImage(
   if (!isReplacing) return;
   await files.remove(aside);
   await sweepContents(platform, root);
+}
+
+/** The image's files, and those of its attachments that came along. */
+async function presentFiles(
+  files: Pick<Platform["files"], "stat">,
+  staging: string,
+  metadata: ImageMetadata,
+): Promise<readonly ({ readonly name: string } & FileDigest)[]> {
+  const present: ({ readonly name: string } & FileDigest)[] = imageFileNames.map((name) => ({
+    name,
+    ...metadata.files[name],
+  }));
+  for (const name of attachmentNames) {
+    const described = describedFile(metadata, name);
+    if (described !== undefined && (await files.stat(join(staging, name))) !== undefined)
+      present.push({ name, ...described });
+  }
+  return present;
 }
 
 /** Whether the image there says the same of itself: then nobody who uses it sees a difference. */

@@ -4,13 +4,16 @@ import { basename, dirname, join } from "node:path";
 import { bytesSource, type FileNode, fileSource, gzip, type TarSourceEntry, writeTar } from "@kelpie/formats";
 import { acquireFileLock, KelpieError, type Platform, randomHex, writeFileAtomic } from "@kelpie/platform";
 import { type WrittenFile, writeImageFile } from "../../build/file-sink.ts";
+import { attachments } from "../../attachments/attachments.ts";
 import {
+  describedFile,
   imageFileNames,
   type ImageMetadata,
   maxMetadataBytes,
   parseImageMetadata,
+  type StoredFileName,
 } from "../../metadata/image-metadata.ts";
-import { imageFile, type StoredImage } from "../../store/image-store.ts";
+import type { StoredImage } from "../../store/image-store.ts";
 import { ContentCheck } from "../content-check.ts";
 import { type OnTransfer, TransferMeter } from "../progress.ts";
 import { checksumsText, maxChecksumsBytes, parseChecksums } from "./checksums.ts";
@@ -65,7 +68,8 @@ export async function exportImage(options: ExportOptions): Promise<ExportedImage
   const temporary = join(dirname(path), `.${basename(path)}.${randomHex(random, 6)}.tmp`);
   const meter = new TransferMeter(image.sizeBytes, options.onProgress);
   try {
-    const entries = archiveEntries(platform, image, metadata, metadataBytes, meter, signal);
+    const names = [...imageFileNames, ...(await attachedNames(platform, image, metadata))];
+    const entries = archiveEntries(platform, image, metadata, metadataBytes, names, meter, signal);
     const written = await writeImageFile(files, temporary, async (sink) => {
       for await (const chunk of gzip(produced((tar) => writeTar(entries, tar)))) {
         await sink.write(chunk);
@@ -81,12 +85,25 @@ export async function exportImage(options: ExportOptions): Promise<ExportedImage
   }
 }
 
+/** Those that came along when the image was brought into the store. */
+async function attachedNames(
+  { files }: Platform,
+  image: StoredImage,
+  metadata: ImageMetadata,
+): Promise<readonly StoredFileName[]> {
+  const found: StoredFileName[] = [];
+  for (const { name, path } of attachments(image, metadata))
+    if ((await files.stat(path)) !== undefined) found.push(name);
+  return found;
+}
+
 /** One directory, named so that it can be unpacked into a store of any machine; metadata first, so that it is read first. */
 function archiveEntries(
   { files }: Platform,
   image: StoredImage,
   metadata: ImageMetadata,
   metadataBytes: Uint8Array,
+  names: readonly StoredFileName[],
   meter: TransferMeter,
   signal: AbortSignal | undefined,
 ): TarSourceEntry[] {
@@ -99,9 +116,9 @@ function archiveEntries(
   return [
     { path: directory, node: { ...owned, kind: "directory", mode: 0o755 } },
     file("metadata.json", bytesSource(metadataBytes)),
-    ...imageFileNames.map((name) => {
-      const { sizeBytes } = metadata.files[name];
-      const source = fileSource(files, imageFile(image, name), 0, sizeBytes);
+    ...names.map((name) => {
+      const sizeBytes = describedFile(metadata, name)?.sizeBytes ?? 0;
+      const source = fileSource(files, join(image.directory, name), 0, sizeBytes);
       const check = new ContentCheck(metadata, name);
       const open = async function* (): AsyncGenerator<Uint8Array, void, undefined> {
         for await (const chunk of source.open(signal)) {

@@ -1,4 +1,4 @@
-// A release asset into the store: a stranger's archive, of which only the four files that make an image are taken.
+// A release asset into the store: a stranger's archive, of which only the files that make an image are taken.
 
 import { createHash } from "node:crypto";
 import { join } from "node:path";
@@ -6,11 +6,12 @@ import { collect, decompress, fileSource, readTar, type TarEntry } from "@kelpie
 import { type Architecture, KelpieError, type Platform } from "@kelpie/platform";
 import { type WrittenFile, writeImageFile } from "../../build/file-sink.ts";
 import {
-  type ImageFileName,
+  attachmentNames,
   imageFileNames,
   type ImageMetadata,
   maxMetadataBytes,
   parseImageMetadata,
+  type StoredFileName,
 } from "../../metadata/image-metadata.ts";
 import { ImageStore, type StoredImage } from "../../store/image-store.ts";
 import { checkContent } from "../content-check.ts";
@@ -67,7 +68,7 @@ async function unpack(
   tar: AsyncIterable<Uint8Array>,
   { path, expected }: ImportOptions,
 ): Promise<ImageMetadata> {
-  const written = new Map<ImageFileName, WrittenFile>();
+  const written = new Map<StoredFileName, WrittenFile>();
   let metadata: ImageMetadata | undefined;
   const limits = { maxEntries, maxEntryBytes: maxImageBytes };
   for await (const entry of readTar(tar, { duplicates: "refuse", limits, where: path })) {
@@ -86,19 +87,16 @@ async function unpack(
     }
   }
   if (metadata === undefined) throw missing("metadata.json", path);
-  for (const name of imageFileNames) {
-    const found = written.get(name);
-    if (found === undefined) throw missing(name, path);
-    checkContent(metadata, name, found);
-  }
+  for (const name of imageFileNames) if (!written.has(name)) throw missing(name, path);
+  for (const [name, found] of written) checkContent(metadata, name, found);
   return metadata;
 }
 
 /** Which of an image's files an entry is; undefined for the directory that they stand in. */
-function fileNameOf(entry: TarEntry, where: string): ImageFileName | "metadata.json" | undefined {
+function fileNameOf(entry: TarEntry, where: string): StoredFileName | "metadata.json" | undefined {
   const components = entry.path.split("/");
   if (entry.kind === "directory" && components.length === 1) return undefined;
-  const name = [...imageFileNames, "metadata.json" as const].find(
+  const name = [...imageFileNames, ...attachmentNames, "metadata.json" as const].find(
     (candidate) => candidate === components.at(-1),
   );
   if (entry.kind !== "file" || components.length > 2 || name === undefined) throw unexpected(entry, where);

@@ -124,7 +124,7 @@ test("an image that is damaged in the store is not exported, and verifying it sa
   await rm(imageFile(at.image, "initrd"));
   const verdicts = await verifyImage(platform, store, at.image);
   assert.deepEqual(
-    verdicts.map((verdict) => (verdict.kind === "intact" ? "intact" : verdict.reason.code)),
+    verdicts.map((verdict) => (verdict.kind === "damaged" ? verdict.reason.code : verdict.kind)),
     ["digest-mismatch", "intact", "not-found"],
   );
   await assert.rejects(
