@@ -4,6 +4,7 @@ export { buildImage, type BuildOptions, type BuiltImage, planImage } from "./bui
 export { type BuildPhase, buildPhases, type BuildProgress } from "./build/progress.ts";
 export { type BuildServices, realServices } from "./build/services.ts";
 export { type Attachment, attachments, maxAttachmentBytes } from "./attachments/attachments.ts";
+export { readAttachment } from "./attachments/read-attachment.ts";
 export { type PulledImage, pullImage, type PullOptions } from "./distribution/artifact/pull-image.ts";
 export { type PushedImages, pushImages, type PushOptions } from "./distribution/artifact/push-image.ts";
 export { loginFiles } from "./distribution/oci/credentials.ts";
@@ -72,6 +73,16 @@ export {
   vendorImage,
   type VendorOptions,
 } from "./plan/vendor.ts";
+export { type Component, readComponents } from "./sbom/read-components.ts";
+export {
+  type Share,
+  type SizeBreakdown,
+  sizeBreakdown,
+  type SizedFile,
+  sizedFiles,
+} from "./sizes/breakdown.ts";
+export { imageTreemap } from "./sizes/image-treemap.ts";
+export { type TreemapNode, treemapSvg } from "./sizes/treemap-svg.ts";
 export type { ImageSpec, KernelSource } from "./spec/image-spec.ts";
 export { specJsonSchema } from "./spec/json-schema.ts";
 export { loadSpec, type SpecOverrides } from "./spec/load-spec.ts";

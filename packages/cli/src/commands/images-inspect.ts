@@ -1,8 +1,19 @@
 // kelpie images inspect
 
-import { imageFileNames, type ImageMetadata, ImageStore } from "@kelpie/images";
+import {
+  imageFileNames,
+  type ImageMetadata,
+  ImageStore,
+  imageTreemap,
+  type SizeBreakdown,
+  sizeBreakdown,
+  sizedFiles,
+  treemapSvg,
+} from "@kelpie/images";
+import { writeFileAtomic } from "@kelpie/platform";
 import { archOption, storedImage } from "../choose-image.ts";
 import { command } from "../command.ts";
+import { formatShares } from "../output/shares.ts";
 import { formatSize } from "../output/size.ts";
 import { formatTable } from "../output/table.ts";
 
@@ -11,14 +22,27 @@ export const imagesInspect = command({
   options: {
     arch: archOption,
     packages: { type: "boolean", help: "List the packages too" },
-    json: { type: "boolean", help: "Print metadata.json" },
+    sizes: { type: "boolean", help: "Show where its bytes are: by package, directory and type of file" },
+    svg: { type: "string", value: "FILE", help: "Draw its bytes as a treemap, for a browser" },
+    json: { type: "boolean", help: "Print metadata.json, with the sizes where they are asked for" },
   },
   async run(context, { options, positionals }) {
-    const { platform, terminal, home } = context;
+    const { platform, terminal, home, signal } = context;
     const image = await storedImage(context, positionals, options.arch, "kelpie images inspect latest");
     const metadata = await new ImageStore(platform, home).metadata(image);
+    let sizes: SizeBreakdown | undefined;
+    if (options.sizes === true || options.svg !== undefined) {
+      const sized = await sizedFiles(platform, image, signal);
+      sizes = sizeBreakdown(metadata, sized);
+      if (options.svg !== undefined)
+        await writeFileAtomic(platform, options.svg, treemapSvg(imageTreemap(metadata, sizes, sized)));
+    }
+    const shownSizes = options.sizes === true ? sizes : undefined;
     if (options.json === true) {
-      terminal.stdout.write(`${JSON.stringify({ ...metadata, directory: image.directory }, undefined, 2)}\n`);
+      const { directory } = image;
+      terminal.stdout.write(
+        `${JSON.stringify({ ...metadata, directory, sizes: shownSizes }, undefined, 2)}\n`,
+      );
       return 0;
     }
     terminal.stdout.write(facts(metadata, image.directory));
@@ -31,9 +55,22 @@ export const imagesInspect = command({
       const rows = metadata.packages.map(({ name, version, license = "" }) => [name, version, license]);
       terminal.stdout.write(`\n${formatTable(["PACKAGE", "VERSION", "LICENCE"], rows)}`);
     }
+    if (shownSizes !== undefined) terminal.stdout.write(sizeTables(shownSizes));
     return 0;
   },
 });
+
+function sizeTables({ parts, packages, directories, types, overheadBytes }: SizeBreakdown): string {
+  return [
+    formatShares("PART", parts, 10),
+    formatShares("PACKAGE", packages, 15),
+    formatShares("DIRECTORY", directories, 12),
+    formatShares("TYPE", types, 10),
+    `The root file system takes ${formatSize(overheadBytes)} beyond its files: free room and metadata.\n`,
+  ]
+    .map((table) => `\n${table}`)
+    .join("");
+}
 
 function facts(metadata: ImageMetadata, directory: string): string {
   const { name, version, architecture, distribution, kernel, guest, buildDate, gitSha, packages } = metadata;

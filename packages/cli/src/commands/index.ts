@@ -89,6 +89,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import("./images-inspect.ts")).imagesInspect,
   },
   {
+    path: ["images", "sbom"],
+    summary: "Show what an image is made of, as SPDX, CycloneDX or a table",
+    load: async () => (await import("./images-sbom.ts")).imagesSbom,
+  },
+  {
     path: ["images", "verify"],
     summary: "Read images again and hold them against their digests",
     load: async () => (await import("./images-verify.ts")).imagesVerify,

@@ -1,0 +1,60 @@
+// kelpie images sbom
+
+import { type AttachmentName, ImageStore, readAttachment, readComponents } from "@kelpie/images";
+import { KelpieError, writeFileAtomic } from "@kelpie/platform";
+import { archOption, storedImage } from "../choose-image.ts";
+import { command } from "../command.ts";
+import { formatTable } from "../output/table.ts";
+
+const formats: Readonly<Record<string, AttachmentName>> = {
+  spdx: "sbom.spdx.json",
+  cyclonedx: "sbom.cdx.json",
+  provenance: "provenance.intoto.json",
+};
+
+export const imagesSbom = command({
+  positionals: "VERSION",
+  options: {
+    arch: archOption,
+    format: {
+      type: "string",
+      value: "FORMAT",
+      help: "table, spdx (2.3), cyclonedx (1.6) or provenance (in-toto, SLSA) [default: table]",
+    },
+    output: { type: "string", short: "o", value: "FILE", help: "Write to a file [default: standard output]" },
+    json: { type: "boolean", help: "Print the table as JSON" },
+  },
+  details:
+    "Shows what the image is made of, as the build recorded it: packages with licences and digests, every file with its\nowner, the kernel, the programs of Kelpie and their crates. The record is held against the image's metadata first.",
+  async run(context, { options, positionals }) {
+    const { platform, terminal, home } = context;
+    const { format = "table", output } = options;
+    const image = await storedImage(context, positionals, options.arch, "kelpie images sbom latest");
+    const name = format === "table" ? "sbom.cdx.json" : formats[format];
+    if (name === undefined) {
+      throw new KelpieError("usage", "There is no such format", {
+        expected: ["table", ...Object.keys(formats)].join(", "),
+        found: format,
+      });
+    }
+    const metadata = await new ImageStore(platform, home).metadata(image);
+    const bytes = await readAttachment(platform, image, metadata, name);
+    const shown = format === "table" ? table(bytes, options.json === true) : bytes;
+    if (output === undefined) terminal.stdout.write(shown);
+    else await writeFileAtomic(platform, output, shown);
+    return 0;
+  },
+});
+
+function table(bytes: Uint8Array, isJson: boolean): string {
+  const components = readComponents(bytes, "sbom.cdx.json");
+  if (isJson) return `${JSON.stringify({ components }, undefined, 2)}\n`;
+  const rows = components.map(({ kind, name, version, files, license = "not stated" }) => [
+    kind,
+    name,
+    version,
+    files === 0 ? "" : `${files}`,
+    license,
+  ]);
+  return formatTable(["KIND", "NAME", "VERSION", "FILES", "LICENCE"], rows);
+}
