@@ -25,6 +25,8 @@ const judges: Requirement[] = [
   { program: "qemu-img", why: "judges disks", packages: { "apt-get": ["qemu-utils"], dnf: ["qemu-img"] } },
   { program: "ip", why: "judges networks", packages: { "apt-get": ["iproute2"], dnf: ["iproute"] } },
   { program: "skopeo", why: "judges what is pushed", packages: { "apt-get": ["skopeo"], dnf: ["skopeo"] } },
+  { program: "umoci", why: "unpacks container images", packages: { "apt-get": ["umoci"], dnf: ["umoci"] } },
+  { program: "runc", why: "runs container images", packages: { "apt-get": ["runc"], dnf: ["runc"] } },
   { program: "docker-registry", why: "is pushed to", packages: { "apt-get": ["docker-registry"] } },
   {
     program: "cargo",

@@ -3,6 +3,7 @@
 import {
   formatReference,
   formatImageVersion,
+  type ImageForm,
   parseRepository,
   type PulledImage,
   pullImage,
@@ -25,6 +26,7 @@ export interface PushRequest {
   readonly images: readonly StoredImage[];
   /** As a person writes it: a repository, or a host. */
   readonly registry: string;
+  readonly forms: readonly ImageForm[];
   readonly tags?: readonly string[];
   readonly mountFrom?: string | undefined;
 }
@@ -32,14 +34,14 @@ export interface PushRequest {
 /** Pushes images and shows the progress. */
 export async function push(context: CommandContext, request: PushRequest): Promise<PushedImages> {
   const { platform, terminal, signal } = context;
-  const { images, registry, tags = [], mountFrom } = request;
+  const { images, registry, forms, tags = [], mountFrom } = request;
   const repository = parseRepository(registry, images[0]?.name ?? defaultRepository);
   const phases = new Phases(terminal, platform.clock);
   return transferPhase(
     phases,
     platform.clock,
     "push",
-    (onProgress) => pushImages({ platform, images, repository, tags, mountFrom, onProgress, signal }),
+    (onProgress) => pushImages({ platform, images, repository, forms, tags, mountFrom, onProgress, signal }),
     ({ reference, networkBytes }) => `${reference}, ${formatSize(networkBytes)} sent`,
   );
 }

@@ -13,6 +13,11 @@ export interface ByteSource {
   readonly dataRanges?: readonly ByteRange[];
 }
 
+/** A source that can be read from any place on. */
+export interface SeekableSource extends ByteSource {
+  readInto(into: Uint8Array, position: number): Promise<void>;
+}
+
 /** The bytes from `start` up to, and without, `end`. */
 export interface ByteRange {
   readonly start: number;

@@ -1,7 +1,7 @@
 // Content that lies in a part of a file on disk.
 
 import { type Files, KelpieError } from "@kelpie/platform";
-import type { ByteSource } from "./byte-source.ts";
+import type { SeekableSource } from "./byte-source.ts";
 
 const chunkBytes = 256 * 1024;
 
@@ -16,12 +16,12 @@ export function fileSource(
   path: string,
   offset: number,
   sizeBytes: number,
-): ByteSource {
+): SeekableSource {
   return new FileSource(files, path, offset, sizeBytes);
 }
 
 /** A class, because a tree has one for each file: closures would take several times the memory. */
-class FileSource implements ByteSource {
+class FileSource implements SeekableSource {
   readonly sizeBytes: number;
   readonly #files: ReadableFiles;
   readonly #path: string;

@@ -1,7 +1,13 @@
 // Bytes: archives, file systems and executables; pure, streaming, bounded, deterministic.
 
 export { type ByteSink, MemorySink } from "./byte-sink.ts";
-export { type ByteRange, type ByteSource, bytesSource, textSource } from "./byte-source.ts";
+export {
+  type ByteRange,
+  type ByteSource,
+  bytesSource,
+  type SeekableSource,
+  textSource,
+} from "./byte-source.ts";
 export { type ArLimits, type ArMember, readAr } from "./ar/read-ar.ts";
 export { type DecompressionLimits, type DecompressOptions, decompress } from "./compression/decompress.ts";
 export { type CompressionFormat, compressionFormat } from "./compression/format.ts";

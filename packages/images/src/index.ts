@@ -8,6 +8,14 @@ export { readAttachment } from "./attachments/read-attachment.ts";
 export { type PulledImage, pullImage, type PullOptions } from "./distribution/artifact/pull-image.ts";
 export { type PushedImages, pushImages, type PushOptions } from "./distribution/artifact/push-image.ts";
 export { loginFiles } from "./distribution/oci/credentials.ts";
+export type { ImageForm } from "./distribution/artifact/image-index.ts";
+export {
+  type ContainerFormat,
+  containerFormats,
+  type ExportedContainer,
+  exportContainer,
+  type ExportContainerOptions,
+} from "./distribution/container/export-container.ts";
 export {
   formatReference,
   parseReference,

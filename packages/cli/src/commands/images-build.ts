@@ -52,7 +52,10 @@ export const imagesBuild = command({
       images.push(image);
       built.push({ version: formatImageVersion(image.version), architecture, directory: image.directory });
     }
-    const pushed = registry === undefined ? undefined : await push(context, { images, registry });
+    const pushed =
+      registry === undefined
+        ? undefined
+        : await push(context, { images, registry, forms: ["vm", "container"] });
     if (options.json === true)
       terminal.stdout.write(`${JSON.stringify({ images: built, pushed }, undefined, 2)}\n`);
     else terminal.stdout.write(`${built.at(-1)?.version ?? ""}\n`);

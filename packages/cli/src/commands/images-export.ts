@@ -1,16 +1,35 @@
 // kelpie images export
 
-import { exportImage } from "@kelpie/images";
-import { archOption, storedImage } from "../choose-image.ts";
-import { command } from "../command.ts";
+import { type ContainerFormat, containerFormats, exportContainer, exportImage } from "@kelpie/images";
+import { KelpieError } from "@kelpie/platform";
+import { onlyPositional, storedImage } from "../choose-image.ts";
+import { storedImages } from "../choose-images.ts";
+import { type CommandContext, command } from "../command.ts";
 import { Phases } from "../output/phases.ts";
 import { formatSize } from "../output/size.ts";
 import { transferPhase } from "../output/transfer.ts";
 
+const example = "kelpie images export 1.0 --output dist/";
+
+interface Chosen {
+  readonly positionals: readonly string[];
+  readonly arch: string | undefined;
+  readonly output: string | undefined;
+}
+
 export const imagesExport = command({
   positionals: "VERSION",
   options: {
-    arch: archOption,
+    format: {
+      type: "string",
+      value: "FORMAT",
+      help: "kelpie, or as a container image: docker-archive or oci [default: kelpie]",
+    },
+    arch: {
+      type: "string",
+      value: "ARCH",
+      help: "amd64 or arm64 [default: this machine's; for oci all that the store has]",
+    },
     output: {
       type: "string",
       short: "o",
@@ -19,26 +38,68 @@ export const imagesExport = command({
     },
     json: { type: "boolean", help: "Print JSON" },
   },
-  details:
-    "Writes NAME-VERSION-ARCH.tar.gz, the same bytes for the same image, and puts its digest into SHA256SUMS beside it.",
+  details: [
+    "The same image gives the same bytes in every format.",
+    "kelpie          NAME-VERSION-ARCH.tar.gz for kelpie images import, and its digest in SHA256SUMS beside it",
+    "docker-archive  NAME-VERSION-ARCH.docker.tar for docker load and podman load, which call it NAME:VERSION and NAME:latest",
+    "oci             an OCI image layout over several architectures: an archive if PATH ends in .tar, else a new directory",
+  ].join("\n"),
   async run(context, { options, positionals }) {
-    const { platform, terminal, signal } = context;
-    const image = await storedImage(
-      context,
-      positionals,
-      options.arch,
-      "kelpie images export 1.0 --output dist/",
+    const { terminal } = context;
+    const { format = "kelpie", arch, output, json } = options;
+    const chosen = { positionals, arch, output };
+    const container = containerFormats.find((known) => known === format);
+    if (container === undefined && format !== "kelpie") {
+      throw new KelpieError("usage", "There is no such format", {
+        expected: ["kelpie", ...containerFormats].join(", "),
+        found: JSON.stringify(format),
+      });
+    }
+    const exported =
+      container === undefined
+        ? await exportAsset(context, chosen)
+        : await exportAsContainer(context, container, chosen);
+    terminal.stdout.write(
+      json === true ? `${JSON.stringify(exported, undefined, 2)}\n` : `${exported.path}\n`,
     );
-    const phases = new Phases(terminal, platform.clock);
-    const exported = await transferPhase(
-      phases,
-      platform.clock,
-      "export",
-      (onProgress) => exportImage({ platform, image, output: options.output ?? ".", onProgress, signal }),
-      ({ sizeBytes }) => formatSize(sizeBytes),
-    );
-    if (options.json === true) terminal.stdout.write(`${JSON.stringify(exported, undefined, 2)}\n`);
-    else terminal.stdout.write(`${exported.path}\n`);
     return 0;
   },
 });
+
+async function exportAsset(
+  context: CommandContext,
+  { positionals, arch, output = "." }: Chosen,
+): Promise<{ readonly path: string }> {
+  const { platform, terminal, signal } = context;
+  const image = await storedImage(context, positionals, arch, example);
+  return transferPhase(
+    new Phases(terminal, platform.clock),
+    platform.clock,
+    "export",
+    (onProgress) => exportImage({ platform, image, output, onProgress, signal }),
+    ({ sizeBytes }) => formatSize(sizeBytes),
+  );
+}
+
+async function exportAsContainer(
+  context: CommandContext,
+  format: ContainerFormat,
+  { positionals, arch, output }: Chosen,
+): Promise<{ readonly path: string }> {
+  const { platform, terminal, signal } = context;
+  const reference = onlyPositional(positionals, "one image of the store", example);
+  const images =
+    format === "oci"
+      ? await storedImages(context, reference, arch)
+      : [await storedImage(context, positionals, arch, example)];
+  if (output === undefined && format === "oci") {
+    throw new KelpieError("usage", "--output is missing: where the layout goes", {
+      help: "For example: --output kelpie-base.oci.tar",
+    });
+  }
+  return new Phases(terminal, platform.clock).run(
+    "export",
+    () => exportContainer({ platform, images, format, output: output ?? ".", signal }),
+    ({ name }) => `${name} for ${images.map(({ architecture }) => architecture).join(" and ")}`,
+  );
+}

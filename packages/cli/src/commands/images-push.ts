@@ -1,8 +1,8 @@
 // kelpie images push
 
-import { formatImageVersion, findImage, ImageStore, type StoredImage } from "@kelpie/images";
-import { architectures, KelpieError } from "@kelpie/platform";
-import { architectureOf } from "../build.ts";
+import type { ImageForm } from "@kelpie/images";
+import { KelpieError } from "@kelpie/platform";
+import { storedImages } from "../choose-images.ts";
 import { command } from "../command.ts";
 import { push } from "../transfer.ts";
 
@@ -21,26 +21,27 @@ export const imagesPush = command({
       value: "NAME",
       help: "A repository of that registry that may have parts already",
     },
+    form: {
+      type: "string",
+      value: "FORM",
+      help: "vm (for Kelpie), container (for docker and its like) or all [default: all]",
+    },
     json: { type: "boolean", help: "Print JSON" },
   },
   details:
-    "Logins are those of `docker login` and `podman login`, or KELPIE_REGISTRY_TOKEN (with KELPIE_REGISTRY_USER). What the\nregistry has is not sent again; images for other architectures under the same version stay.",
+    "Logins are those of `docker login` and `podman login`, or KELPIE_REGISTRY_TOKEN (with KELPIE_REGISTRY_USER). What the\nregistry has is not sent again; images for other architectures under the same version stay.\nBoth forms stand behind one tag: kelpie images pull takes the one, docker run the other.",
   async run(context, { options, positionals: [reference, ...more] }) {
-    const { platform, terminal, home } = context;
+    const { terminal } = context;
     const { registry, tag } = options;
     if (reference === undefined || more.length > 0 || registry === undefined) {
       throw new KelpieError("usage", "Pushing takes one version and a registry", {
         help: "For example: kelpie images push 1.0 --registry ghcr.io/your-org/kelpie-base",
       });
     }
-    const { images } = await new ImageStore(platform, home).list();
-    const chosen =
-      options.arch === undefined || options.arch === "all"
-        ? allOf(images, reference, options.arch === "all")
-        : [findImage(images, reference, architectureOf(context, options.arch))];
     const pushed = await push(context, {
-      images: chosen,
+      images: await storedImages(context, reference, options.arch),
       registry,
+      forms: formsOf(options.form),
       tags: tag === undefined ? [] : [tag],
       mountFrom: options["mount-from"],
     });
@@ -50,36 +51,18 @@ export const imagesPush = command({
   },
 });
 
-/** The images that a reference names, of one version; each architecture's where they are asked for. */
-function allOf(
-  images: readonly StoredImage[],
-  reference: string,
-  areAllNeeded: boolean,
-): readonly StoredImage[] {
-  const there = architectures.filter((architecture) =>
-    images.some((image) => image.architecture === architecture),
-  );
-  const wanted = areAllNeeded || there.length === 0 ? architectures : there;
-  const found = wanted.flatMap((architecture) => {
-    try {
-      return [findImage(images, reference, architecture)];
-    } catch (error) {
-      if (areAllNeeded || wanted.length === 1 || !KelpieError.is(error) || error.code !== "not-found")
-        throw error;
-      return [];
-    }
-  });
-  const [first] = found;
-  if (first === undefined) return [findImage(images, reference, wanted[0] ?? "amd64")];
-  const version = formatImageVersion(first.version);
-  const others = found.filter((image) => formatImageVersion(image.version) !== version);
-  if (others.length === 0) return found;
-  throw new KelpieError(
-    "usage",
-    `${JSON.stringify(reference)} names different versions for different architectures`,
-    {
-      found: found.map((image) => `${formatImageVersion(image.version)} (${image.architecture})`).join(", "),
-      help: "Name the whole version, or one architecture by --arch.",
-    },
-  );
+function formsOf(option: string | undefined): readonly ImageForm[] {
+  switch (option) {
+    case undefined:
+    case "all":
+      return ["vm", "container"];
+    case "vm":
+    case "container":
+      return [option];
+    default:
+      throw new KelpieError("usage", "There is no such form of an image", {
+        expected: "vm, container or all",
+        found: JSON.stringify(option),
+      });
+  }
 }

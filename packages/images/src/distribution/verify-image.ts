@@ -8,10 +8,11 @@ import { attachments } from "../attachments/attachments.ts";
 import {
   type AttachmentName,
   imageFileNames,
+  type ImageMetadata,
   isAttachmentName,
   type StoredFileName,
 } from "../metadata/image-metadata.ts";
-import { type ImageStore, type StoredImage } from "../store/image-store.ts";
+import type { ImageStore, StoredImage } from "../store/image-store.ts";
 import { checkContent } from "./content-check.ts";
 
 /** What was found of one file. */
@@ -27,12 +28,21 @@ export type FileVerdict =
  * @throws KelpieError `malformed` where that cannot be read.
  */
 export async function verifyImage(
-  { files }: Pick<Platform, "files">,
+  platform: Pick<Platform, "files">,
   store: ImageStore,
   image: StoredImage,
   signal?: AbortSignal,
 ): Promise<readonly FileVerdict[]> {
-  const metadata = await store.metadata(image);
+  return verifyFiles(platform, await store.metadata(image), image, signal);
+}
+
+/** As {@link verifyImage}, against metadata that was read already. */
+export async function verifyFiles(
+  { files }: Pick<Platform, "files">,
+  metadata: ImageMetadata,
+  image: StoredImage,
+  signal?: AbortSignal,
+): Promise<readonly FileVerdict[]> {
   const verdicts: FileVerdict[] = [];
   const attached = attachments(image, metadata);
   for (const file of [...imageFileNames, ...attached.map(({ name }) => name)]) {

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { KelpieError, type KelpieErrorCode } from "@kelpie/platform";
 import fc from "fast-check";
 import { imageFileNames, type ImageMetadata } from "../../metadata/image-metadata.ts";
-import { type Manifest, manifestBytes, parseIndex, parseManifest } from "../oci/manifest.ts";
+import { type Index, type Manifest, manifestBytes, parseIndex, parseManifest } from "../oci/manifest.ts";
 import { emptyIndex, imageOf, withImage } from "./image-index.ts";
 import { decodeImageManifest, encodeImageManifest, type ImagePart } from "./image-manifest.ts";
 
@@ -99,16 +99,38 @@ test("any JSON is a manifest or malformed", () => {
   );
 });
 
-test("an index keeps what others put into it, and replaces only the image of the same architecture", () => {
+test("an index keeps what others put into it, and replaces only the image of the same form and architecture", () => {
   const attestation = { mediaType: "application/x", ...blob, artifactType: "application/y", extra: 1 };
-  const first = withImage({ ...emptyIndex, manifests: [attestation] }, "arm64", blob, "1");
-  const second = withImage(first, "amd64", { ...blob, size: 20 }, "1");
-  const third = withImage(second, "amd64", { ...blob, size: 30 }, "1");
-  const index = parseIndex(manifestBytes(third), "here");
+  let index: Index = { ...emptyIndex, manifests: [attestation] };
+  for (const [form, architecture, size] of [
+    ["vm", "arm64", 1],
+    ["vm", "amd64", 20],
+    ["container", "arm64", 2],
+    ["vm", "amd64", 30],
+    ["container", "amd64", 3],
+  ] as const)
+    index = withImage(index, { form, architecture, version: "1" }, { ...blob, size });
+  const read = parseIndex(manifestBytes(index), "here");
+  // Docker and its like take the first manifest for their platform.
   assert.deepEqual(
-    index.manifests.map(({ platform }) => platform?.architecture),
-    ["amd64", "arm64", undefined],
+    read.manifests.map(({ platform, size }) => [platform?.architecture, size]),
+    [
+      ["amd64", 3],
+      ["arm64", 2],
+      ["amd64", 30],
+      ["arm64", 1],
+      [undefined, blob.size],
+    ],
   );
-  assert.deepEqual(index.manifests[2], attestation);
-  assert.deepEqual(imageOf(index, "amd64", "here"), { ...blob, size: 30 });
+  assert.deepEqual(read.manifests[4], attestation);
+  assert.deepEqual(imageOf(read, "amd64", "here"), { ...blob, size: 30 });
+});
+
+test("the VM's image is found where a tool has dropped its type, and never taken for the container image", () => {
+  const version = "1";
+  const containers = withImage(emptyIndex, { form: "container", architecture: "amd64", version }, blob);
+  assert.throws(() => imageOf(containers, "amd64", "here"), { code: "not-found" });
+  const both = withImage(containers, { form: "vm", architecture: "amd64", version }, { ...blob, size: 5 });
+  const manifests = both.manifests.map(({ artifactType: _, ...rest }) => rest);
+  assert.equal(imageOf({ ...both, manifests }, "amd64", "here").size, 5);
 });

@@ -1,6 +1,7 @@
-// One blob from memory into a registry: in one request at first, and in pieces that can be resumed once that has failed
+// One blob into a registry: in one request at first, and in pieces that can be resumed once that has failed
 // (OCI distribution specification 1.1, section "Pushing blobs").
 
+import type { SeekableSource } from "@kelpie/formats";
 import { KelpieError } from "@kelpie/platform";
 import type { Attempt, GuardedResponse } from "@kelpie/repositories";
 import type { BlobTransferOptions } from "./blob-download.ts";
@@ -12,14 +13,17 @@ const chunkBytes = 5 << 20;
 const maxChunkBytes = 64 << 20;
 const pieceBytes = 256 << 10;
 
+/** What a blob holds: in memory, or in a file that stays as it is. */
+export type BlobContent = Uint8Array | SeekableSource;
+
 /** @throws KelpieError `permission-denied`, `limit-exceeded`, `unreachable`, `timeout`, `cancelled`. */
 export async function uploadBlob(
   http: RegistryHttp,
   digest: Digest,
-  bytes: Uint8Array,
+  content: BlobContent,
   options: BlobTransferOptions = {},
 ): Promise<void> {
-  const upload = new BlobUpload(http, digest, bytes, options);
+  const upload = new BlobUpload(http, digest, content, options);
   await http.retried(options.signal, () => upload.attempt());
 }
 
@@ -27,29 +31,31 @@ export async function uploadBlob(
 class BlobUpload {
   readonly #http: RegistryHttp;
   readonly #digest: Digest;
-  readonly #bytes: Uint8Array;
+  readonly #content: BlobContent;
+  readonly #sizeBytes: number;
   readonly #options: BlobTransferOptions;
   #attempts = 0;
   #session: { location: URL; offset: number } | undefined;
   #chunkBytes = chunkBytes;
 
-  constructor(http: RegistryHttp, digest: Digest, bytes: Uint8Array, options: BlobTransferOptions) {
+  constructor(http: RegistryHttp, digest: Digest, content: BlobContent, options: BlobTransferOptions) {
     this.#http = http;
     this.#digest = digest;
-    this.#bytes = bytes;
+    this.#content = content;
+    this.#sizeBytes = content instanceof Uint8Array ? content.length : content.sizeBytes;
     this.#options = options;
   }
 
   async attempt(): Promise<Attempt<undefined>> {
     this.#attempts += 1;
-    if (this.#attempts === 1 || this.#bytes.length <= chunkBytes) return this.#inOne();
+    if (this.#attempts === 1 || this.#sizeBytes <= chunkBytes) return this.#inOne();
     return this.#inPieces();
   }
 
   async #inOne(): Promise<Attempt<undefined>> {
     const opened = await this.#open();
     if (opened.kind === "again") return opened;
-    return this.#finish(opened.value, this.#bytes);
+    return this.#finish(opened.value, 0);
   }
 
   async #inPieces(): Promise<Attempt<undefined>> {
@@ -58,22 +64,18 @@ class BlobUpload {
     if (located.kind === "again") return located;
     for (;;) {
       const { location, offset } = located.value;
-      if (offset >= this.#bytes.length) break;
-      const chunk = this.#bytes.subarray(offset, offset + this.#chunkBytes);
-      const request = {
-        method: "PATCH",
-        target: location,
-        ...this.#sending(chunk),
-      } as const;
-      const headers = { ...request.headers, "content-range": `${offset}-${offset + chunk.length - 1}` };
+      if (offset >= this.#sizeBytes) break;
+      const end = Math.min(offset + this.#chunkBytes, this.#sizeBytes);
+      const request = { method: "PATCH", target: location, ...this.#sending(offset, end) } as const;
+      const headers = { ...request.headers, "content-range": `${offset}-${end - 1}` };
       const sent = await this.#http.once({ ...request, headers }, async (response) =>
         response.status === 202 ? done(this.#place(response, location.href)) : await this.#lost(response),
       );
       if (sent.kind === "again") return sent;
       located.value.location = sent.value;
-      located.value.offset = offset + chunk.length;
+      located.value.offset = end;
     }
-    return this.#finish(located.value.location, new Uint8Array(0));
+    return this.#finish(located.value.location, this.#sizeBytes);
   }
 
   async #begin(): Promise<Attempt<{ location: URL; offset: number }>> {
@@ -90,7 +92,7 @@ class BlobUpload {
       const end = /^(?:bytes=)?0-(\d{1,15})$/.exec(response.headers.get("range") ?? "")?.[1];
       // "0-0" is said of a session that has nothing, too: sending its first byte again is refused, and starts anew.
       const offset = end === undefined || end === "0" ? 0 : Number(end) + 1;
-      if (offset > this.#bytes.length) return await this.#lost(response);
+      if (offset > this.#sizeBytes) return await this.#lost(response);
       this.#session = { location: this.#place(response, location.href), offset };
       return done(this.#session);
     });
@@ -111,20 +113,22 @@ class BlobUpload {
     });
   }
 
-  async #finish(location: URL, rest: Uint8Array): Promise<Attempt<undefined>> {
+  async #finish(location: URL, start: number): Promise<Attempt<undefined>> {
     // Appended by hand: to write the query anew could change what the registry signed.
     const query = `digest=${encodeURIComponent(this.#digest)}`;
     const target = new URL(`${location.href}${location.search === "" ? "?" : "&"}${query}`);
-    return this.#http.once({ method: "PUT", target, ...this.#sending(rest) }, async (response) =>
-      response.status === 201 || response.status === 204 ? done(undefined) : await this.#lost(response),
+    return this.#http.once(
+      { method: "PUT", target, ...this.#sending(start, this.#sizeBytes) },
+      async (response) =>
+        response.status === 201 || response.status === 204 ? done(undefined) : await this.#lost(response),
     );
   }
 
-  #sending(bytes: Uint8Array): Pick<RegistryRequest, "headers" | "body" | "signal"> {
+  #sending(start: number, end: number): Pick<RegistryRequest, "headers" | "body" | "signal"> {
     const { onBytes, signal } = this.#options;
     return {
-      headers: { "content-type": "application/octet-stream", "content-length": `${bytes.length}` },
-      body: () => (bytes.length === 0 ? bytes : inPieces(bytes, onBytes)),
+      headers: { "content-type": "application/octet-stream", "content-length": `${end - start}` },
+      body: () => (start === end ? new Uint8Array(0) : inPieces(this.#content, start, end, onBytes)),
       signal,
     };
   }
@@ -154,14 +158,22 @@ function done<T>(value: T): Attempt<T> {
 }
 
 /** In pieces, so that progress shows and a stall is told from a slow line. */
-// eslint-disable-next-line @typescript-eslint/require-await -- a body is asynchronous, memory is not
 async function* inPieces(
-  bytes: Uint8Array,
+  content: BlobContent,
+  start: number,
+  end: number,
   onBytes: ((count: number) => void) | undefined,
 ): AsyncGenerator<Uint8Array> {
-  for (let offset = 0; offset < bytes.length; offset += pieceBytes) {
-    const piece = bytes.subarray(offset, offset + pieceBytes);
+  for (let offset = start; offset < end; offset += pieceBytes) {
+    const piece = await pieceOf(content, offset, Math.min(offset + pieceBytes, end));
     yield piece;
     onBytes?.(piece.length);
   }
+}
+
+async function pieceOf(content: BlobContent, start: number, end: number): Promise<Uint8Array> {
+  if (content instanceof Uint8Array) return content.subarray(start, end);
+  const piece = new Uint8Array(end - start);
+  await content.readInto(piece, start);
+  return piece;
 }

@@ -5,7 +5,7 @@ import { KelpieError, type Platform } from "@kelpie/platform";
 import type { Attempt } from "@kelpie/repositories";
 import { type Access, apiName } from "./authorization.ts";
 import { type BlobDescription, type BlobTransferOptions, downloadBlob } from "./blob-download.ts";
-import { uploadBlob } from "./blob-upload.ts";
+import { type BlobContent, uploadBlob } from "./blob-upload.ts";
 import { type Digest, digestOf } from "./digest.ts";
 import { listTags } from "./list-tags.ts";
 import { indexMediaType, manifestMediaType, maxManifestBytes } from "./manifest.ts";
@@ -46,8 +46,8 @@ export class RegistryClient {
     return downloadBlob(this.#http, blob, options);
   }
 
-  pushBlob(digest: Digest, bytes: Uint8Array, options?: BlobTransferOptions): Promise<void> {
-    return uploadBlob(this.#http, digest, bytes, options);
+  pushBlob(digest: Digest, content: BlobContent, options?: BlobTransferOptions): Promise<void> {
+    return uploadBlob(this.#http, digest, content, options);
   }
 
   /** Whether the registry could take the blob over from another of its repositories without a transfer. */
