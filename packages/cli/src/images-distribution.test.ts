@@ -94,6 +94,20 @@ test("an image goes into an archive and comes back, is shown, verified and remov
   assert.equal(await at.kelpie(other, "download", version, "--from", at.directory), `${version}\n`);
 });
 
+test("an image is tagged, kept from pruning by that, pruned without it, and the store is repaired", async () => {
+  await using at = await world();
+  await at.kelpie(at.home, "tag", "1.2", "stable");
+  assert.match(await at.kelpie(at.home, "inspect", "stable"), /1\.2\.3-20260115-a3f4d21/);
+  assert.match(await at.kelpie(at.home, "prune", "--max-size", "1M"), / stays +tagged stable\n/);
+  await at.kelpie(at.home, "tag", "--remove", "stable");
+  const would: unknown = JSON.parse(await at.kelpie(at.home, "prune", "--max-size", "1M", "--json"));
+  assert.ok(typeof would === "object" && would !== null && "removed" in would && would.removed === false);
+  assert.match(await at.kelpie(at.home, "prune", "--max-size", "1M", "--yes"), / goes /);
+  writeFileSync(join(at.home, "images", "cache.json"), "{");
+  assert.equal(await at.kelpie(at.home, "repair"), "");
+  await assert.rejects(at.kelpie(at.home, "prune"), { code: 2, stderr: /needs a rule/ });
+});
+
 test("versions are compatible within MAJOR.MINOR", async () => {
   await using at = await world();
   assert.equal(await at.kelpie(at.home, "compat", version, "1.2"), "same\n");

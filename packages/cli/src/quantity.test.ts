@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { KelpieError } from "@kelpie/platform";
-import { parseCount, parseMebibytes, parseSeconds } from "./quantity.ts";
+import { parseBytes, parseCount, parseDays, parseMebibytes, parseSeconds } from "./quantity.ts";
 
 const count = (text: string): number => parseCount(text, "processors");
 
@@ -18,6 +18,10 @@ for (const [parse, text, value] of [
   [parseSeconds, "90s", 90],
   [parseSeconds, "5m", 300],
   [parseSeconds, "1h", 3600],
+  [parseDays, "12h", 0.5],
+  [parseDays, "2w", 14],
+  [parseBytes, "500M", 5e8],
+  [parseBytes, "1.5TB", 1.5e12],
 ] as const) {
   test(`${text} is ${value}`, () => assert.equal(parse(text), value));
 }
@@ -33,6 +37,10 @@ for (const [parse, text] of [
   [parseMebibytes, "1e3"],
   [parseSeconds, "0"],
   [parseSeconds, "soon"],
+  [parseDays, "30"],
+  [parseDays, "0d"],
+  [parseBytes, "20"],
+  [parseBytes, "9999T"],
   [parseSeconds, "-5"],
   [parseSeconds, "999999999h"],
 ] as const) {

@@ -5,6 +5,8 @@ import { KelpieError } from "@kelpie/platform";
 const maxCpus = 256;
 const maxMebibytes = 1 << 22;
 const maxSeconds = 10_000_000;
+const maxDays = 100_000;
+const maxBytes = 1e15;
 
 /** A whole number of `what`, from 1 to 256. @throws KelpieError `usage`. */
 export function parseCount(text: string, what: string): number {
@@ -33,6 +35,20 @@ export function parseSeconds(text: string): number {
     "a time such as 10, 0.5, 90s, 5m or 1h",
     maxSeconds,
   );
+}
+
+/** An age in days, with a unit: 12h, 30d, 2w. @throws KelpieError `usage`. */
+export function parseDays(text: string): number {
+  const match = /^(\d{1,6}(?:\.\d{1,3})?)(h|d|w)$/.exec(text);
+  const unit = { h: 1 / 24, d: 1, w: 7 }[match?.[2] ?? "d"] ?? 1;
+  return inRange(Number(match?.[1] ?? Number.NaN) * unit, text, "an age such as 12h, 30d or 2w", maxDays);
+}
+
+/** An amount of bytes with a decimal unit: 500M, 20G, 1.5T. @throws KelpieError `usage`. */
+export function parseBytes(text: string): number {
+  const match = /^(\d{1,9}(?:\.\d{1,3})?)(M|G|T)B?$/i.exec(text);
+  const unit = { M: 1e6, G: 1e9, T: 1e12 }[match?.[2]?.toUpperCase() ?? "M"] ?? 1;
+  return inRange(Number(match?.[1] ?? Number.NaN) * unit, text, "a size such as 500M, 20G or 1.5T", maxBytes);
 }
 
 function inRange(value: number, text: string, expected: string, max: number): number {

@@ -25,7 +25,7 @@ export async function runGuestCommand(context: CommandContext, guest: GuestComma
   await using _lease = await new ImageStore(platform, home).lease(image, { holder: `kelpie run ${argv[0]}` });
   const vmm = await openQemu(platform, { architecture, home, signal });
   if (vmm.notice !== undefined) terminal.stderr.write(`kelpie: ${vmm.notice}\n`);
-  return runInSandbox(
+  return await runInSandbox(
     {
       platform,
       vmm,

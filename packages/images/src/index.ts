@@ -99,6 +99,13 @@ export type { BrokenImage } from "./store/cache-index.ts";
 export { imageFile, ImageStore, type StoredImage, type StoreListing } from "./store/image-store.ts";
 export type { ImageLease, LeaseOptions } from "./store/leases.ts";
 export { imageDirectoryName, parseImageDirectoryName } from "./store/layout.ts";
+export {
+  distinctBytes,
+  planPrune,
+  type PruneCandidate,
+  type PrunePolicy,
+  type PruneVerdict,
+} from "./store/prune.ts";
 export { findImage } from "./store/reference.ts";
 export { type Compatibility, restoreCompatibility } from "./version/compatibility.ts";
 export {

@@ -114,8 +114,23 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import("./images-import.ts")).imagesImport,
   },
   {
+    path: ["images", "tag"],
+    summary: "Give a version a name",
+    load: async () => (await import("./images-tag.ts")).imagesTag,
+  },
+  {
     path: ["images", "remove"],
     summary: "Remove an image from the store",
     load: async () => (await import("./images-remove.ts")).imagesRemove,
+  },
+  {
+    path: ["images", "prune"],
+    summary: "Remove images by age, use, count or size, saying why",
+    load: async () => (await import("./images-prune.ts")).imagesPrune,
+  },
+  {
+    path: ["images", "repair"],
+    summary: "Bring the store in order after crashes",
+    load: async () => (await import("./images-repair.ts")).imagesRepair,
   },
 ];

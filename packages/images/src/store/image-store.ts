@@ -20,7 +20,9 @@ import { formatImageVersion, type ImageVersion, parseImageVersion } from "../ver
 import { type BrokenImage, summarize } from "./cache-index.ts";
 import { installImage, sealImage } from "./install.ts";
 import { imageDirectoryName, parseImageDirectoryName, stagingName } from "./layout.ts";
-import { type ImageLease, type LeaseOptions, refuseIfLeased, writeLease } from "./leases.ts";
+import { type ImageLease, leaseHolders, type LeaseOptions, refuseIfLeased, writeLease } from "./leases.ts";
+import type { PruneCandidate } from "./prune.ts";
+import { type Swept, sweepStore } from "./repair.ts";
 import { sweepContents } from "./shared-content.ts";
 import { sweepStaging } from "./sweep.ts";
 import { changeTags, checkTagName, namesOf, readTags, type Tags, withoutVersions } from "./tags.ts";
@@ -173,6 +175,7 @@ export class ImageStore {
     try {
       if ((await files.stat(image.directory)) === undefined)
         throw new KelpieError("not-found", "The image has been removed", { where: image.directory });
+      if (lock === undefined) return { [Symbol.asyncDispose]: () => Promise.resolve() };
       return await writeLease(this.#platform, this.#root, name, options);
     } finally {
       await lock?.[Symbol.asyncDispose]();
@@ -206,6 +209,38 @@ export class ImageStore {
     );
   }
 
+  /** All images, with what `planPrune` needs to know of them. A lease is a use. */
+  async pruneCandidates(): Promise<readonly (PruneCandidate & { readonly image: StoredImage })[]> {
+    const { files } = this.#platform;
+    const { images } = await this.list();
+    return await Promise.all(
+      images.map(async (image) => {
+        const name = this.#nameOf(image);
+        const added = await files.stat(join(image.directory, "metadata.json"));
+        const used = await files.stat(join(this.#root, ".leases", name));
+        const addedMs = added?.mtimeMs ?? 0;
+        const holders = await leaseHolders(this.#platform, this.#root, name);
+        return { image, addedMs, usedMs: Math.max(addedMs, used?.mtimeMs ?? 0), holders };
+      }),
+    );
+  }
+
+  /** Makes cache.json anew and sweeps what nobody needs. With `removeBroken`, directories that are no images go too. */
+  async repair(removeBroken: boolean): Promise<StoreListing & Swept> {
+    const { files } = this.#platform;
+    await files.makeDirectory(this.#root);
+    await using _lock = await this.#lock("repairing");
+    const before = await this.list();
+    const names = new Set(before.images.map((image) => this.#nameOf(image)));
+    const swept = await sweepStore(this.#platform, this.#root, names);
+    const doomed = removeBroken ? before.broken : [];
+    for (const { directory } of doomed) await files.remove(join(this.#root, directory));
+    const versions = new Set(before.images.map(({ version }) => formatImageVersion(version)));
+    await changeTags(this.#platform, this.#root, (tags) => withoutVersions(tags, versions));
+    const removed = [...swept.removed, ...doomed.map(({ directory }) => directory)];
+    return { ...(await this.list()), removed, freedBytes: swept.freedBytes };
+  }
+
   async #changeTags(change: (tags: Tags) => Tags): Promise<void> {
     await using _lock = await this.#lock("tagging");
     await changeTags(this.#platform, this.#root, change);
@@ -219,7 +254,7 @@ export class ImageStore {
     return acquireFileLock(this.#platform, join(this.#root, ".lock"), { purpose });
   }
 
-  /** Nobody who cannot write the store can remove anything from it, so they need no lock to use it. */
+  /** Who cannot write the store takes no lock and leaves no lease: it is for its owner to know who reads it. */
   async #lockIfWritable(purpose: string): Promise<FileLock | undefined> {
     try {
       return await this.#lock(purpose);

@@ -43,7 +43,7 @@ function leaseDirectory(root: string, name: string): string {
   return join(root, ".leases", name);
 }
 
-/** Writes a lease. The caller holds the store's lock. A store that we cannot write, nobody here can remove from either. */
+/** Writes a lease. The caller holds the store's lock. */
 export async function writeLease(
   platform: Parts,
   root: string,
@@ -59,13 +59,8 @@ export async function writeLease(
     ...(whileExists === undefined ? {} : { whileExists }),
   };
   const path = join(leaseDirectory(root, name), randomHex(random, 8));
-  try {
-    await files.makeDirectory(leaseDirectory(root, name));
-    await writeFileAtomic(platform, path, `${JSON.stringify(lease)}\n`, 0o600);
-  } catch (error) {
-    if (!(KelpieError.is(error) && ["read-only", "permission-denied"].includes(error.code))) throw error;
-    return { [Symbol.asyncDispose]: () => Promise.resolve() };
-  }
+  await files.makeDirectory(leaseDirectory(root, name));
+  await writeFileAtomic(platform, path, `${JSON.stringify(lease)}\n`, 0o600);
   return { [Symbol.asyncDispose]: () => files.remove(path) };
 }
 

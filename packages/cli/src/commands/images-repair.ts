@@ -1,0 +1,33 @@
+// kelpie images repair
+
+import { ImageStore } from "@kelpie/images";
+import { command } from "../command.ts";
+import { formatSize } from "../output/size.ts";
+
+export const imagesRepair = command({
+  options: {
+    "remove-broken": {
+      type: "boolean",
+      help: "Remove directories with an image's name and no usable image in them",
+    },
+    json: { type: "boolean", help: "Print JSON" },
+  },
+  details:
+    "Makes cache.json anew from the images, and sweeps what processes that died have left. Exits with 1 where something\ncannot be used and stays. `kelpie images verify` reads what the images are made of.",
+  async run({ platform, terminal, home }, { options }) {
+    const store = new ImageStore(platform, home);
+    const { images, broken, removed, freedBytes } = await store.repair(options["remove-broken"] === true);
+    if (options.json === true) {
+      const json = { images: images.length, broken, removed, freedBytes };
+      terminal.stdout.write(`${JSON.stringify(json, undefined, 2)}\n`);
+    } else {
+      for (const name of removed) terminal.stdout.write(`removed ${name}\n`);
+      for (const { directory, reason } of broken)
+        terminal.stdout.write(`images/${directory} cannot be used: ${reason}\n`);
+      terminal.stderr.write(
+        `${images.length} images; ${removed.length} leftovers and ${formatSize(freedBytes)} swept\n`,
+      );
+    }
+    return broken.length === 0 ? 0 : 1;
+  },
+});

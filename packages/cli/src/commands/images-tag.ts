@@ -1,0 +1,34 @@
+// kelpie images tag
+
+import { formatImageVersion, ImageStore } from "@kelpie/images";
+import { KelpieError } from "@kelpie/platform";
+import { architectureOf } from "../build.ts";
+import { archOption, chooseImage } from "../choose-image.ts";
+import { command } from "../command.ts";
+
+export const imagesTag = command({
+  positionals: "VERSION TAG | --remove TAG",
+  options: {
+    arch: archOption,
+    remove: { type: "string", value: "TAG", help: "Take a tag away; the image stays" },
+  },
+  details:
+    "A tag names a version, of every architecture, until it is given to another: `kelpie run --image stable`.\nTagged images are never pruned.",
+  async run(context, { options, positionals: [reference, tag, ...more] }) {
+    const { platform, terminal, home } = context;
+    const store = new ImageStore(platform, home);
+    if (options.remove !== undefined && reference === undefined) {
+      await store.untag(options.remove);
+      return 0;
+    }
+    if (reference === undefined || tag === undefined || more.length > 0 || options.remove !== undefined) {
+      throw new KelpieError("usage", "Tagging takes an image and a tag", {
+        help: "For example: kelpie images tag 1.0 stable",
+      });
+    }
+    const image = await chooseImage(context, reference, architectureOf(context, options.arch));
+    await store.tag(image, tag);
+    terminal.stderr.write(`${tag} is ${formatImageVersion(image.version)}\n`);
+    return 0;
+  },
+});
