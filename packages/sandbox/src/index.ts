@@ -7,7 +7,27 @@ export type { EndCause, ProcessEnd, ProcessOutput, ProcessRequest, StartFailure 
 export { type RunOptions, type RunOutput, runInSandbox } from "./run/run.ts";
 export type { Attachment, AttachTarget, MachineNeeds } from "./lifecycle/attachment.ts";
 export { sweepRunDirectories } from "./lifecycle/run-directory.ts";
-export { Sandbox, type SandboxOptions } from "./lifecycle/sandbox.ts";
+export {
+  killSandbox,
+  pauseSandbox,
+  resumeSandbox,
+  type StopOptions,
+  stopSandbox,
+} from "./lifecycle/control.ts";
+export {
+  collectGarbage,
+  findSandbox,
+  type Garbage,
+  type KnownSandbox,
+  listSandboxes,
+  removeSandbox,
+  type SandboxEntry,
+} from "./lifecycle/registry.ts";
+export { Sandbox } from "./lifecycle/sandbox.ts";
+export type { SandboxSource } from "./lifecycle/sandbox-defaults.ts";
+export type { KeepSandbox, OpenSandboxOptions, SandboxOptions } from "./lifecycle/sandbox-options.ts";
+export type { SandboxImage, SandboxRecord } from "./lifecycle/sandbox-record.ts";
+export { isLive, type SandboxState } from "./lifecycle/sandbox-state.ts";
 export { printable } from "./vmm/printable.ts";
 export { type AcceleratorChoice, chooseAccelerator } from "./vmm/probe/choose-accelerator.ts";
 export type { Accelerator } from "./vmm/qemu/accelerator.ts";

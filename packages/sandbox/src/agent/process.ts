@@ -31,6 +31,8 @@ export interface ProcessRequest {
   readonly timeoutMs?: number;
   /** From SIGTERM to SIGKILL at a timeout; 2000 when absent. */
   readonly killGraceMs?: number;
+  /** How many processes and threads it may have with all that it starts. Needs cgroups in the guest. */
+  readonly pidsLimit?: number;
   /** Its standard input, read as fast as the process does. Empty when absent. */
   readonly stdin?: AsyncIterable<Uint8Array>;
 }
@@ -54,7 +56,17 @@ export type ProcessEnd =
 
 /** The request as the agent's message. */
 export function processSpec(request: ProcessRequest): ProcessSpec {
-  const { argv, env = {}, clearEnv = false, cwd = "", user, timeoutMs = 0, killGraceMs, stdin } = request;
+  const {
+    argv,
+    env = {},
+    clearEnv = false,
+    cwd = "",
+    user,
+    timeoutMs = 0,
+    killGraceMs,
+    pidsLimit,
+    stdin,
+  } = request;
   return create(ProcessSpecSchema, {
     argv: [...argv],
     env: { ...env },
@@ -63,6 +75,7 @@ export function processSpec(request: ProcessRequest): ProcessSpec {
     timeoutMs: BigInt(Math.ceil(timeoutMs)),
     stdin: stdin === undefined ? StdinMode.EMPTY : StdinMode.PIPE,
     ...(killGraceMs === undefined ? {} : { killGraceMs }),
+    ...(pidsLimit === undefined ? {} : { limits: { pidsMax: pidsLimit } }),
     ...(user === undefined ? {} : { identity: { user: identity(user) } }),
   });
 }

@@ -1,91 +1,112 @@
 // A sandbox: a booted guest that answers, and nothing left of it afterwards.
 
 import type { Duplex } from "node:stream";
-import { cancelled, KelpieError, type Platform } from "@kelpie/platform";
+import { cancelled, KelpieError, type Platform, realPlatform } from "@kelpie/platform";
 import { AgentClient } from "../agent/agent-client.ts";
 import type { Execution } from "../agent/execution.ts";
 import type { ProcessRequest } from "../agent/process.ts";
 import { orAborted } from "../or-aborted.ts";
 import { describeStop, type StopReason } from "../vmm/vm-state.ts";
-import type { BootImage, VirtualMachine, Vmm } from "../vmm/vmm.ts";
+import { KeptMachine } from "../vmm/qemu/kept-machine.ts";
+import type { VirtualMachine } from "../vmm/vmm.ts";
 import { type Attachment, type AttachTarget, needsOf } from "./attachment.ts";
 import { bootFailure } from "./boot-failure.ts";
-import { createRunDirectory, type RunDirectory } from "./run-directory.ts";
+import { createKeptDirectory } from "./kept-directory.ts";
+import { leasePort } from "./lease-port.ts";
+import { findSandbox } from "./registry.ts";
+import { createRunDirectory } from "./run-directory.ts";
+import { homeOf, resolveSource } from "./sandbox-defaults.ts";
+import {
+  agentPorts,
+  defaultMemoryMiB,
+  draft,
+  hostnameOf,
+  keepOptions,
+  type OpenSandboxOptions,
+  type RequestDefaults,
+  requestDefaults,
+  type SandboxOptions,
+} from "./sandbox-options.ts";
+import type { SandboxState } from "./sandbox-state.ts";
 
-const defaultMemoryMiB = 512;
 const defaultBootTimeoutMs = 60_000;
 const defaultPowerOffWithinMs = 10_000;
-const agentPorts = 2;
 const consoleLines = 20;
+const answersWithinMs = 10_000;
 const lastWordsWithinMs = 2_000;
 
-/** What a sandbox is made of. */
-export interface SandboxOptions {
+/** What of the constructor's arguments is always there. */
+interface SandboxParts {
   readonly platform: Platform;
-  readonly vmm: Vmm;
-  readonly image: BootImage;
-  /** KELPIE_HOME. */
-  readonly home: string;
-  /** Default 512. */
-  readonly memoryMiB?: number;
-  /** Default 1. */
-  readonly cpus?: number;
-  /** How long the guest may take to answer. Default a minute: an emulated guest on a busy host is slow. */
-  readonly bootTimeoutMs?: number;
-  /** What of the world outside it gets, in this order. They are disposed with it. */
-  readonly attachments?: readonly Attachment[];
-  /** Aborting it ends the start. A sandbox that has started ends when it is disposed. */
-  readonly signal?: AbortSignal;
+  readonly id: string;
+  readonly name: string;
+  readonly runDirectory: string;
+  readonly machine: VirtualMachine;
+  readonly agent: AgentClient;
+  readonly attachments: readonly Attachment[];
+  readonly defaults: RequestDefaults;
+  readonly resources: AsyncDisposableStack;
 }
 
-/** A guest that runs and answers. Dispose it, and its processes, sockets and files are gone. */
+/** A guest that runs and answers. Dispose it, and its processes, sockets and files are gone, unless it lives on. */
 export class Sandbox implements AsyncDisposable {
   readonly id: string;
+  /** What people call it; the id where it has no name. */
+  readonly name: string;
   readonly agent: AgentClient;
+  readonly #parts: SandboxParts;
   readonly #platform: Platform;
   readonly #machine: VirtualMachine;
-  readonly #resources: AsyncDisposableStack;
-  readonly #attachments: readonly Attachment[];
-  readonly #runDirectory: string;
 
-  private constructor(
-    platform: Platform,
-    directory: RunDirectory,
-    machine: VirtualMachine,
-    agent: AgentClient,
-    attachments: readonly Attachment[],
-    resources: AsyncDisposableStack,
-  ) {
-    this.id = directory.id;
-    this.#runDirectory = directory.path;
-    this.#attachments = attachments;
-    this.agent = agent;
-    this.#platform = platform;
-    this.#machine = machine;
-    this.#resources = resources;
+  private constructor(parts: SandboxParts) {
+    this.id = parts.id;
+    this.name = parts.name;
+    this.agent = parts.agent;
+    this.#parts = parts;
+    this.#platform = parts.platform;
+    this.#machine = parts.machine;
   }
 
   /**
-   * Boots a guest and waits until it answers. `boot-failed` with the phase reached, the console's last lines and a
-   * likely cause; `cancelled` or `timeout` by the signal.
+   * Starts a guest and waits until it answers. `boot-failed` with the phase reached, the console's last lines and a
+   * likely cause; `not-found` without an image; `missing-tool` without QEMU; `cancelled` or `timeout` by the signal.
    *
    * @example
-   * await using sandbox = await Sandbox.create({ platform, vmm, image, home });
+   * await using sandbox = await Sandbox.create();
    * const { stdout } = await sandbox.exec({ argv: ["uname", "-a"] }).collect();
    */
-  static async create(options: SandboxOptions): Promise<Sandbox> {
-    const { platform, vmm, image, home, memoryMiB = defaultMemoryMiB, cpus = 1, attachments = [] } = options;
+  static async create(options: SandboxOptions = {}): Promise<Sandbox> {
+    const { memoryMiB = defaultMemoryMiB, cpus = 1, diskBytes, attachments = [], keep } = options;
     const { bootTimeoutMs = defaultBootTimeoutMs, signal = new AbortController().signal } = options;
+    const source = await resolveSource(options, signal);
+    const { platform, home, image, vmm } = source;
     await using resources = new AsyncDisposableStack();
-    const directory = resources.use(await createRunDirectory(platform, home));
-    for (const attachment of attachments) resources.use(attachment);
+    const kept =
+      keep === undefined
+        ? undefined
+        : await createKeptDirectory(platform, home, draft(options, keep, source));
+    const directory = resources.use(kept ?? (await createRunDirectory(platform, home)));
+    // What is attached to a sandbox that lives on lives on with it.
+    let isLetGo = false;
+    for (const attachment of attachments) {
+      resources.defer(async () => (isLetGo ? undefined : attachment[Symbol.asyncDispose]()));
+    }
     const startMs = platform.clock.monotonicMs();
-    const spec = {
-      ...{ image, memoryMiB, cpus, agentPorts, hostname: "kelpie", runDirectory: directory.path },
-      ...needsOf(attachments),
-    };
-    const machine = resources.use(await vmm.start(spec, signal));
-    const open = (wanted: AbortSignal): Promise<Duplex> => machine.connectAgent(0, wanted);
+    const machine = resources.use(
+      await vmm.start(
+        {
+          ...{ image, memoryMiB, cpus, agentPorts, runDirectory: directory.path },
+          hostname: hostnameOf(kept?.record.name),
+          ...(diskBytes === undefined ? {} : { diskBytes }),
+          ...(keep === undefined ? {} : { keep: keepOptions(keep, bootTimeoutMs) }),
+          ...needsOf(attachments),
+        },
+        signal,
+      ),
+    );
+    const lease = { directory: directory.path, ports: agentPorts, name: directory.id, signal };
+    const port = kept === undefined ? 0 : resources.use(await leasePort(platform, lease)).index;
+    const open = (wanted: AbortSignal): Promise<Duplex> => machine.connectAgent(port, wanted);
     const agent = resources.use(new AgentClient({ ...platform, open }));
     using deadline = platform.clock.deadline(bootTimeoutMs, "The guest's boot");
     try {
@@ -95,14 +116,56 @@ export class Sandbox implements AsyncDisposable {
       if (signal.aborted) throw cancelled(signal);
       throw await describeFailure(platform, machine, startMs, cause);
     }
-    const sandbox = new Sandbox(platform, directory, machine, agent, attachments, resources.move());
+    const { id, path: runDirectory } = directory;
+    const name = kept?.record.name ?? id;
+    const parts = {
+      platform,
+      id,
+      name,
+      runDirectory,
+      machine,
+      agent,
+      attachments,
+      defaults: requestDefaults(options),
+    };
+    const sandbox = new Sandbox({ ...parts, resources: resources.move() });
     try {
       for (const attachment of attachments) await attachment.attach(sandbox.#target(signal));
+      if (kept !== undefined) {
+        await kept.confirm();
+        await machine.release();
+        isLetGo = true;
+      }
     } catch (error) {
       await using _ = sandbox;
       throw signal.aborted ? cancelled(signal) : await sandbox.explain(error);
     }
     return sandbox;
+  }
+
+  /**
+   * A sandbox that lives on, by its name, its id or the beginning of one; disposing it leaves it as it is. Any number of
+   * processes may open it, of which sixteen are served at once. `not-found`; `guest-lost` if it runs no more; `in-use`
+   * if it is paused, or busy for too long.
+   */
+  static async open(reference: string, options: OpenSandboxOptions = {}): Promise<Sandbox> {
+    const { platform = realPlatform, signal = new AbortController().signal } = options;
+    const { directory, record, state } = await findSandbox(
+      platform,
+      homeOf(platform, options.home),
+      reference,
+    );
+    requireRunning(record.name, state);
+    const { id, name, agentPorts: ports } = record;
+    await using resources = new AsyncDisposableStack();
+    const machine = resources.use(await KeptMachine.attach(platform, directory));
+    const port = resources.use(await leasePort(platform, { directory, ports, name, signal }));
+    const open = (wanted: AbortSignal): Promise<Duplex> => machine.connectAgent(port.index, wanted);
+    const agent = resources.use(new AgentClient({ ...platform, open }));
+    using deadline = platform.clock.deadline(answersWithinMs, `The agent of sandbox ${name}`);
+    await agent.waitUntilReady(AbortSignal.any([signal, deadline.signal]));
+    const parts = { platform, id, name, runDirectory: directory, machine, agent, attachments: [] };
+    return new Sandbox({ ...parts, defaults: requestDefaults(record), resources: resources.move() });
   }
 
   /** Resolves when the guest is gone, with the reason. */
@@ -117,7 +180,8 @@ export class Sandbox implements AsyncDisposable {
 
   /** Runs a process in the guest: iterate the result for output as it comes, or `collect()` it. */
   exec(request: ProcessRequest, signal?: AbortSignal): Execution {
-    return this.agent.exec(request, signal);
+    const { env, ...defaults } = this.#parts.defaults;
+    return this.agent.exec({ ...defaults, ...request, env: { ...env, ...request.env } }, signal);
   }
 
   /** `error`, and where it says that the guest was lost, with how that came about and the console's last lines. */
@@ -137,14 +201,24 @@ export class Sandbox implements AsyncDisposable {
    */
   async finish(signal: AbortSignal = new AbortController().signal): Promise<readonly string[]> {
     const reports: string[] = [];
-    for (const attachment of this.#attachments.toReversed()) {
+    for (const attachment of this.#parts.attachments.toReversed()) {
       reports.push(...(await attachment.finish(this.#target(signal))));
     }
     return reports;
   }
 
   #target(signal: AbortSignal): AttachTarget {
-    return { machine: this.#machine, agent: this.agent, runDirectory: this.#runDirectory, signal };
+    const { machine, agent, runDirectory } = this.#parts;
+    return { machine, agent, runDirectory, signal };
+  }
+
+  /** Stops the guest's processor where it is; nothing answers until {@link resume}. */
+  pause(): Promise<void> {
+    return this.#machine.pause();
+  }
+
+  resume(): Promise<void> {
+    return this.#machine.resume();
   }
 
   /** Powers the guest off in order, at the latest after `withinMs` by force. Returns how it ended. */
@@ -156,12 +230,37 @@ export class Sandbox implements AsyncDisposable {
     } catch {
       // A guest that cannot power off, or is gone already, is ended below.
     }
+    await this.#machine.kill();
+    const reason = await this.#machine.stopped;
     await this[Symbol.asyncDispose]();
-    return await this.#machine.stopped;
+    return reason;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#resources.disposeAsync();
+    await this.#parts.resources.disposeAsync();
+  }
+}
+
+function requireRunning(name: string, state: SandboxState): void {
+  switch (state.kind) {
+    case "running":
+      return;
+    case "creating":
+      throw new KelpieError("in-use", `Sandbox ${name} is still being created`);
+    case "paused":
+      throw new KelpieError("in-use", `Sandbox ${name} is paused`, {
+        found: state.reason,
+        help: `kelpie sandbox resume ${name}`,
+      });
+    case "stopped":
+    case "failed":
+    case "lost":
+      throw new KelpieError("guest-lost", `Sandbox ${name} does not run`, {
+        found: `${state.kind}: ${state.reason}`,
+        help: `See its console: kelpie sandbox logs ${name}`,
+      });
+    default:
+      state satisfies never;
   }
 }
 

@@ -15,7 +15,8 @@ import type { ProcessEnd, ProcessRequest } from "../agent/process.ts";
 import { findTestImage } from "../testing/test-image.ts";
 import { openQemu } from "../vmm/qemu/qemu-vmm.ts";
 import type { BootImage } from "../vmm/vmm.ts";
-import { Sandbox, type SandboxOptions } from "./sandbox.ts";
+import { Sandbox } from "./sandbox.ts";
+import type { SandboxOptions } from "./sandbox-options.ts";
 
 const { files } = realPlatform;
 const fails =

@@ -1,9 +1,11 @@
 // One command in a sandbox of its own: what is behind `kelpie run`.
 
 import type { Writable } from "node:stream";
+import { realPlatform } from "@kelpie/platform";
 import type { Execution } from "../agent/execution.ts";
 import type { ProcessRequest } from "../agent/process.ts";
-import { Sandbox, type SandboxOptions } from "../lifecycle/sandbox.ts";
+import { Sandbox } from "../lifecycle/sandbox.ts";
+import type { SandboxOptions } from "../lifecycle/sandbox-options.ts";
 import { exitCodeOf, outputClosed, timedOut } from "./exit-code.ts";
 import { writeOutput } from "./write-output.ts";
 
@@ -29,7 +31,7 @@ export interface RunOutput {
  * thrown: for the command line that is 125.
  */
 export async function runInSandbox(options: RunOptions, output: RunOutput): Promise<number> {
-  const { request, platform, signal = new AbortController().signal } = options;
+  const { request, platform = realPlatform, signal = new AbortController().signal } = options;
   await using sandbox = await Sandbox.create(options);
   using deadline =
     request.timeoutMs === undefined

@@ -55,9 +55,13 @@ export class PlayedMachine implements VirtualMachine {
     return Promise.resolve();
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
+  kill(): Promise<void> {
     this.end({ kind: "host-request" });
     return Promise.resolve();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.kill();
   }
 }
 

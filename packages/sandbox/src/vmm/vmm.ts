@@ -108,6 +108,8 @@ export interface VirtualMachine extends AsyncDisposable {
   /** Stops its processor where it is, and {@link resume} lets it go on. */
   pause(): Promise<void>;
   resume(): Promise<void>;
+  /** Ends it at once, one that was released too. Resolves when nothing of it runs. */
+  kill(): Promise<void>;
   /** Leaves a machine that was started with `keep` to its keeper: disposing this object does not end it any more. */
   release(): Promise<void>;
   /** Opens the host's side of agent port `index`. A port has one user at a time. */

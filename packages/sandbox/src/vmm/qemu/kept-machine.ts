@@ -135,8 +135,14 @@ export class KeptMachine implements VirtualMachine {
     await processes.gone(this.#keeper.pid, this.#watch.signal).catch(() => undefined);
     const reason: StopReason = this.#watch.signal.aborted
       ? { kind: "host-request" }
-      : ((await keptStop(files, this.#directory)) ?? { kind: "keeper-lost" });
+      : ((await keptStop(files, this.#directory)) ?? (await this.#unrecordedEnd()));
     this.#state = { kind: "stopped", reason };
     return reason;
+  }
+
+  /** A directory that is gone went with an orderly end; one that stays without a word lost its keeper. */
+  async #unrecordedEnd(): Promise<StopReason> {
+    const isGone = (await this.#platform.files.lstat(this.#directory)) === undefined;
+    return { kind: isGone ? "host-request" : "keeper-lost" };
   }
 }

@@ -116,6 +116,10 @@ export class QemuMachine implements VirtualMachine {
       this.#process.forget();
       return;
     }
+    await this.kill();
+  }
+
+  async kill(): Promise<void> {
     this.#on({ kind: "ending", reason: { kind: "host-request" } });
     await this.#process[Symbol.asyncDispose]();
     await this.stopped;
