@@ -12,7 +12,7 @@ type Reader = Pick<Files, "open" | "list" | "lstat" | "stat" | "readLink">;
 /** All files of overlays and all sources of the spec's `files`, in a fixed order. */
 export async function hostFiles(
   files: Reader,
-  { overlays, files: specFiles }: Pick<ImageSpec, "overlays" | "files">,
+  { overlays, files: specFiles, init }: Pick<ImageSpec, "overlays" | "files" | "init">,
 ): Promise<readonly HostFile[]> {
   const found: HostFile[] = [];
   for (const [index, directory] of overlays.entries()) {
@@ -26,6 +26,11 @@ export async function hostFiles(
       content: await sha256Of(files, file.source),
       executable: ((status?.mode ?? 0) & 0o100) !== 0,
     });
+  }
+  for (const service of init.services) {
+    if (!("source" in service)) continue;
+    const content = await sha256Of(files, service.source);
+    found.push({ role: `service: ${service.name}`, content, executable: true });
   }
   return found;
 }

@@ -35,6 +35,7 @@ const plan: ImagePlan = {
     sizeBytes: undefined,
     freeBytes: undefined,
     scripts: {},
+    init: undefined,
     files: {},
   },
 };

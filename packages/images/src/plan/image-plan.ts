@@ -5,7 +5,7 @@ import { createHash } from "node:crypto";
 import type { ResolvedPackage } from "@kelpie/repositories";
 import type { Architecture } from "@kelpie/platform";
 import type { ImageIdentity } from "../rootfs/identity.ts";
-import type { ImageSpec } from "../spec/image-spec.ts";
+import type { ImageSpec, InitOptions } from "../spec/image-spec.ts";
 import type { FileSpec } from "../spec/schema.ts";
 import { canonicalJson } from "./canonical-json.ts";
 
@@ -52,7 +52,11 @@ type PlanSettings = Pick<
   | "sizeBytes"
   | "freeBytes"
   | "scripts"
-> & { readonly files: Readonly<Record<string, FileSpec>> };
+> & {
+  readonly files: Readonly<Record<string, FileSpec>>;
+  /** Absent where the spec asks for nothing of it. */
+  readonly init: InitOptions | undefined;
+};
 
 /** What {@link createPlan} puts together. */
 export interface PlanParts extends Omit<ImagePlan, "formatVersion" | "architecture" | "settings" | "base"> {
@@ -84,6 +88,7 @@ export function createPlan({ spec, identity, packages, kernel, guest, hostFiles 
       sizeBytes,
       freeBytes,
       scripts,
+      init: settledInit(spec.init),
       files: Object.fromEntries(
         Object.entries(spec.files).map(([path, file]) => [path, withoutSource(file)]),
       ),
@@ -124,6 +129,14 @@ function withoutLocation({
   ...rest
 }: ResolvedPackage): Omit<ResolvedPackage, "location"> {
   return rest;
+}
+
+function settledInit({ services, mounts }: InitOptions): InitOptions | undefined {
+  if (services.length === 0 && mounts.length === 0) return undefined;
+  return {
+    services: services.map((service) => ("source" in service ? { ...service, source: "" } : service)),
+    mounts,
+  };
 }
 
 /** What a file holds is among the host's files, by its digest. */

@@ -35,6 +35,7 @@ const spec: ImageSpec = {
   sizeBytes: undefined,
   freeBytes: undefined,
   scripts: {},
+  init: { services: [], mounts: [] },
 };
 
 const digit = fc.constantFrom(...Array.from("0123456789abcdef"));

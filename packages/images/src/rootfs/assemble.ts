@@ -7,6 +7,7 @@ import { writeLibraryCache } from "../effects/library-cache.ts";
 import type { PackageEffects } from "../effects/recognise.ts";
 import type { ImageSpec } from "../spec/image-spec.ts";
 import { type GuestPrograms, type ImageIdentity, putContract, putDefaults } from "./identity.ts";
+import { putInitOptions } from "./init-options.ts";
 import { TreeEditor } from "./image-tree.ts";
 import { overlayDirectory } from "./overlay.ts";
 import { putPackageSources } from "./package-sources.ts";
@@ -37,6 +38,7 @@ export async function assembleRootfs(files: Files, parts: RootfsParts): Promise<
   await putAccounts(editor, spec);
   await applyEffects(editor, effects, "files");
   await putFiles(files, editor, spec);
+  await putInitOptions(files, editor, spec);
   await applyEffects(editor, effects, "whole");
   await writeLibraryCache(editor, spec.architecture);
   putContract(editor, identity, guest);

@@ -2,7 +2,7 @@
 
 import type { Architecture } from "@kelpie/platform";
 import type { Effect } from "../effects/effect.ts";
-import type { BaseTarball, FileSpec, GroupSpec, UserSpec } from "./schema.ts";
+import type { BaseTarball, FileSpec, GroupSpec, MountSpec, ServiceSpec, UserSpec } from "./schema.ts";
 
 export interface AlpineSource {
   readonly url: string;
@@ -20,6 +20,13 @@ export interface DebianSource {
 export type KernelSource =
   | { readonly source: "alpine" | "debian"; readonly package: string }
   | { readonly source: "path"; readonly image: string; readonly modules: string };
+
+/** What kelpie-init does beside starting the agent. */
+export interface InitOptions {
+  /** Run in this order, one after the other. */
+  readonly services: readonly ServiceSpec[];
+  readonly mounts: readonly MountSpec[];
+}
 
 /** A root file system that an image starts from. */
 export interface ImageBase extends BaseTarball {
@@ -51,6 +58,7 @@ export interface ImageSpec {
   readonly groups: readonly GroupSpec[];
   readonly environment: Readonly<Record<string, string>>;
   readonly hostname: string;
+  readonly init: InitOptions;
   readonly sizeBytes: number | undefined;
   readonly freeBytes: number | undefined;
   readonly scripts: Readonly<Record<string, "skip" | readonly Effect[]>>;

@@ -62,6 +62,26 @@ files: {/etc/b: {source: b.txt}}
   });
 });
 
+test("services and mounts of a spec that is extended come first, and one of the same name or path is replaced", async () => {
+  const init = (text: string): string => `init: ${text}\n`;
+  const child = `extends: common/parent.yaml
+name: child
+${init('{services: [{name: two, source: two.sh}, {name: three, content: "#!/bin/sh\\n"}], mounts: [{source: tmpfs, path: /b, type: tmpfs}]}')}`;
+  const above = `${parent}${init('{services: [{name: one, source: one.sh}, {name: two, content: "#!/bin/sh\\n"}], mounts: [{source: /dev/vdb, path: /a, type: ext4}]}')}`;
+  await withSpecs({ "child.yaml": child, "common/parent.yaml": above }, async (directory) => {
+    const { init: found } = await loadSpec(platform, join(directory, "child.yaml"), "arm64");
+    assert.deepEqual(found.services, [
+      { name: "one", source: join(directory, "common/one.sh") },
+      { name: "two", source: join(directory, "two.sh") },
+      { name: "three", content: "#!/bin/sh\n" },
+    ]);
+    assert.deepEqual(
+      found.mounts.map(({ path }) => path),
+      ["/a", "/b"],
+    );
+  });
+});
+
 test("specs that extend each other are refused", async () => {
   await withSpecs({ "a.yaml": "extends: b.yaml\n", "b.yaml": "extends: a.yaml\n" }, async (directory) => {
     await assert.rejects(loadSpec(platform, join(directory, "a.yaml"), "amd64"), {

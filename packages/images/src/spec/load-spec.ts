@@ -66,7 +66,7 @@ function decodeText(bytes: Uint8Array, where: string): string {
 /** Everything that names a file of the host, made absolute while it is known which spec it stands in. */
 function withAbsolutePaths(spec: SpecFile, directory: string): SpecFile {
   const absolute = (path: string): string => (isAbsolute(path) || isUrl(path) ? path : join(directory, path));
-  const { base, keys, kernel, files, overlays } = spec;
+  const { base, keys, kernel, files, overlays, init } = spec;
   return {
     ...spec,
     ...(base === undefined
@@ -100,6 +100,16 @@ function withAbsolutePaths(spec: SpecFile, directory: string): SpecFile {
           ),
         }),
     ...(overlays === undefined ? {} : { overlays: overlays.map(absolute) }),
+    ...(init?.services === undefined
+      ? {}
+      : {
+          init: {
+            ...init,
+            services: init.services.map((service) =>
+              "source" in service ? { ...service, source: absolute(service.source) } : service,
+            ),
+          },
+        }),
   };
 }
 
@@ -157,6 +167,7 @@ function complete(spec: SpecFile, where: string, architecture: Architecture): Im
     groups: spec.groups ?? [],
     environment: spec.environment ?? {},
     hostname: spec.hostname ?? "kelpie",
+    init: { services: spec.init?.services ?? [], mounts: spec.init?.mounts ?? [] },
     sizeBytes: spec.size === undefined ? undefined : parseByteSize(spec.size),
     freeBytes: spec.free === undefined ? undefined : parseByteSize(spec.free),
     scripts: spec.scripts ?? {},

@@ -3,7 +3,7 @@
 import type { SpecFile } from "./schema.ts";
 
 /**
- * Lists are joined without repeats, users and groups by their names, maps key by key; everything else is the child's where
+ * Lists are joined without repeats, users, groups and services by their names, mounts by their paths, maps key by key; everything else is the child's where
  * the child has it. A package that the child writes as "-name" is taken off the list.
  */
 export function mergeSpecs(parent: SpecFile, child: SpecFile): SpecFile {
@@ -15,8 +15,9 @@ export function mergeSpecs(parent: SpecFile, child: SpecFile): SpecFile {
       packages: joinPackages(parent.packages, child.packages),
       assume: join(parent.assume, child.assume),
       overlays: join(parent.overlays, child.overlays),
-      users: byName(parent.users, child.users),
-      groups: byName(parent.groups, child.groups),
+      users: byKey(parent.users, child.users, ({ name }) => name),
+      groups: byKey(parent.groups, child.groups, ({ name }) => name),
+      init: joinInit(parent.init, child.init),
       files: over(parent.files, child.files),
       environment: over(parent.environment, child.environment),
       scripts: over(parent.scripts, child.scripts),
@@ -39,13 +40,24 @@ function join(parent: string[] | undefined, child: string[] | undefined): string
     : [...new Set([...(parent ?? []), ...(child ?? [])])];
 }
 
-function byName<T extends { name: string }>(
+type Init = SpecFile["init"];
+
+function joinInit(parent: Init, child: Init): Init {
+  if (parent === undefined || child === undefined) return child ?? parent;
+  return defined({
+    services: byKey(parent.services, child.services, ({ name }) => name),
+    mounts: byKey(parent.mounts, child.mounts, ({ path }) => path),
+  });
+}
+
+function byKey<T>(
   parent: T[] | undefined,
   child: T[] | undefined,
+  key: (each: T) => string,
 ): T[] | undefined {
   if (parent === undefined || child === undefined) return child ?? parent;
-  const names = new Set(child.map(({ name }) => name));
-  return [...parent.filter(({ name }) => !names.has(name)), ...child];
+  const keys = new Set(child.map(key));
+  return [...parent.filter((each) => !keys.has(key(each))), ...child];
 }
 
 function over<T extends object>(parent: T | undefined, child: T | undefined): T | undefined {

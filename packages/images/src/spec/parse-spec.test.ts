@@ -34,6 +34,24 @@ test("a small spec is read as it is written", () => {
 
 const mistakes: readonly { mistake: string; text: string; where: string; found: RegExp }[] = [
   {
+    mistake: "an unknown key of the init options is answered with those that are allowed",
+    text: "init:\n  loglevel: debug\n",
+    where: "small.yaml:2:3",
+    found: /init: unknown key "loglevel"; allowed here: services, mounts/,
+  },
+  {
+    mistake: "a service that names no interpreter is told what a script begins with",
+    text: "init:\n  services:\n    - name: web\n      content: echo hello\n",
+    where: "small.yaml:4:16",
+    found: /init\.services\.0\.content: expected a script whose first line names its interpreter/,
+  },
+  {
+    mistake: "a mount option with a comma is found where it stands",
+    text: 'init: {mounts: [{source: tmpfs, path: /scratch, type: tmpfs, options: ["size=1M,nosuid"]}]}\n',
+    where: "small.yaml:1:72",
+    found: /init\.mounts\.0\.options\.0: expected one option/,
+  },
+  {
     mistake: "an unknown key is named with its place and the key that was meant",
     text: "name: small\ndistribution: alpine\npackges: [busybox]\n",
     where: "small.yaml:3:1",

@@ -124,6 +124,42 @@ const group = z.strictObject({
   members: z.array(accountName).max(1000).optional(),
 });
 
+const serviceName = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/, "expected a name of letters, digits, ., _ and -");
+
+const service = z.union([
+  z.strictObject({
+    name: serviceName,
+    /** A script; it is run as `SCRIPT start` when the VM boots, before the next one. */
+    content: z
+      .string()
+      .max(1 << 20)
+      .regex(/^#!\/./, 'expected a script whose first line names its interpreter: "#!/bin/sh"'),
+  }),
+  /** A path relative to the spec. */
+  z.strictObject({ name: serviceName, source: text }),
+]);
+
+const mount = z.strictObject({
+  /** A device, `LABEL=…`, or the name of a file system that has no device. */
+  source: z
+    .string()
+    .max(4096)
+    .regex(
+      /^(?:\/dev\/|LABEL=)?[^\0\n/][^\0\n]*$/,
+      'expected a device ("/dev/vdb"), "LABEL=…" or a word ("tmpfs")',
+    ),
+  path: imagePath,
+  /** As in /proc/filesystems of the guest. */
+  type: z.string().regex(/^[a-z0-9._-]{1,64}$/, 'expected the name of a file system: "ext4"'),
+  options: z
+    .array(z.string().regex(/^[^,\s\0]{1,1000}$/, "expected one option, without commas and spaces"))
+    .min(1)
+    .max(100)
+    .optional(),
+});
+
 /** A spec as it stands in a file. What one `extends` may be left out. */
 export const specSchema = z
   .strictObject({
@@ -168,6 +204,15 @@ export const specSchema = z
       .string()
       .regex(/^[a-z0-9]([a-z0-9-]{0,62})$/i)
       .optional(),
+    /** What kelpie-init does beside starting the agent. */
+    init: z
+      .strictObject({
+        /** Run one after the other, in this order. */
+        services: z.array(service).max(100).optional(),
+        /** Lines of /etc/fstab. */
+        mounts: z.array(mount).max(100).optional(),
+      })
+      .optional(),
     /** Of the root file system; default: what fits the content and `free`. */
     size: byteSize.optional(),
     /** Room left in the root file system. */
@@ -182,6 +227,8 @@ export type SpecFile = z.infer<typeof specSchema>;
 export type PerArchitecture<T> = T | { amd64: T; arm64: T };
 export type KernelSpec = NonNullable<SpecFile["kernel"]>;
 export type FileSpec = z.infer<typeof file>;
+export type ServiceSpec = z.infer<typeof service>;
+export type MountSpec = z.infer<typeof mount>;
 export type UserSpec = z.infer<typeof user>;
 export type GroupSpec = z.infer<typeof group>;
 export type BaseTarball = z.infer<typeof baseTarball>;
