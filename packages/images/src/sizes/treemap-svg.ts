@@ -20,7 +20,8 @@ const titleHeight = 36;
 const headHeight = 16;
 const gap = 2;
 /** Of one character, on average; text that would not fit is cut. */
-const characterWidth = 6.2;
+const characterWidth = 6.6;
+const leastCharacters = 5;
 /** Boxes below this many square pixels are not drawn, and those in a box below the second are not looked at. */
 const leastArea = 3;
 const leastParentArea = 5000;
@@ -117,8 +118,10 @@ function draw(node: TreemapNode, place: Rectangle, inherited: number | undefined
 
 function text(label: string, words: string, box: Rectangle, isParent: boolean): string {
   const fits = Math.floor((box.width - 8) / characterWidth);
-  if (fits < 3 || box.height < 14) return "";
-  const first = isParent ? `${label}  ${words}` : label;
+  if (fits < leastCharacters || box.height < 14) return "";
+  // A whole path is in the box's title: in the box the file's own name says most.
+  const name = label.slice(label.lastIndexOf("/") + 1);
+  const first = isParent ? `${label}  ${words}` : name;
   const lines = [cut(first, fits)];
   if (!isParent && box.height >= 30) lines.push(cut(words, fits));
   return lines
@@ -129,13 +132,9 @@ function text(label: string, words: string, box: Rectangle, isParent: boolean): 
     .join("");
 }
 
-/** Of a path the end says more than the beginning. */
 function cut(words: string, characters: number): string {
   const all = Array.from(words);
-  if (all.length <= characters) return words;
-  return words.startsWith("/")
-    ? `…${all.slice(1 - characters).join("")}`
-    : `${all.slice(0, characters - 1).join("")}…`;
+  return all.length <= characters ? words : `${all.slice(0, characters - 1).join("")}…`;
 }
 
 function shrunk({ x, y, width: w, height: h }: Rectangle): Rectangle {
