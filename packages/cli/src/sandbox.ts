@@ -4,6 +4,7 @@ import type { Readable, Writable } from "node:stream";
 import { imageFile, ImageStore, type StoredImage } from "@kelpie/images";
 import { openQemu, runInSandbox } from "@kelpie/sandbox";
 import type { CommandContext } from "./command.ts";
+import { RunTiming } from "./output/run-timing.ts";
 
 export interface GuestCommand {
   readonly image: StoredImage;
@@ -15,18 +16,30 @@ export interface GuestCommand {
   readonly memoryMiB?: number | undefined;
   readonly cpus?: number | undefined;
   readonly timeoutMs?: number | undefined;
+  /** Boots even where a template could be restored. */
+  readonly cold?: boolean | undefined;
+  /** Prints how long each step took. */
+  readonly timing?: boolean | undefined;
 }
 
-/** Boots a sandbox for one command. @returns its exit code. */
+/** Starts a sandbox for one command. @returns its exit code. */
 export async function runGuestCommand(context: CommandContext, guest: GuestCommand): Promise<number> {
   const { platform, terminal, home, signal } = context;
   const { image, argv, stdin, stdout, stderr, memoryMiB, cpus, timeoutMs } = guest;
+  const timing = guest.timing === true ? new RunTiming(context) : undefined;
   const { architecture } = image;
   await using _lease = await new ImageStore(platform, home).lease(image, { holder: `kelpie run ${argv[0]}` });
   const vmm = await openQemu(platform, { architecture, home, signal });
   if (vmm.notice !== undefined) terminal.stderr.write(`kelpie: ${vmm.notice}\n`);
-  return await runInSandbox(
+  timing?.mark("open monitor");
+  const code = await runInSandbox(
     {
+      start: guest.cold === true ? "cold" : "auto",
+      onStarted: (start) => {
+        const why = start.kind === "cold" ? start.reason : undefined;
+        if (why !== undefined) terminal.stderr.write(`kelpie: the sandbox booted anew: ${why}\n`);
+        timing?.started(start);
+      },
       platform,
       vmm,
       home,
@@ -36,6 +49,11 @@ export async function runGuestCommand(context: CommandContext, guest: GuestComma
         rootfs: imageFile(image, "rootfs.ext4"),
         kernel: imageFile(image, "vmlinuz"),
         initrd: imageFile(image, "initrd"),
+        digests: {
+          rootfs: image.files["rootfs.ext4"].sha256,
+          kernel: image.files.vmlinuz.sha256,
+          initrd: image.files.initrd.sha256,
+        },
       },
       ...(memoryMiB === undefined ? {} : { memoryMiB }),
       ...(cpus === undefined ? {} : { cpus }),
@@ -47,4 +65,6 @@ export async function runGuestCommand(context: CommandContext, guest: GuestComma
     },
     { stdout, stderr },
   );
+  timing?.mark("run and remove");
+  return code;
 }

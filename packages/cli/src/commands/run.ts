@@ -31,6 +31,8 @@ export const run = command({
       value: "SECONDS",
       help: "End the command, and all that it started, after this long",
     },
+    cold: { type: "boolean", help: "Boot, even where a saved sandbox could be restored" },
+    timing: { type: "boolean", help: "Print how long each step took" },
   },
   details:
     "Exits as the command does: its code, 128 + N if signal N ended it, 124 at the timeout, 126 where the command is not\nexecutable, 127 where it is not found, 125 where Kelpie failed.",
@@ -55,6 +57,8 @@ export const run = command({
       memoryMiB,
       cpus,
       timeoutMs,
+      cold: options.cold,
+      timing: options.timing,
     });
   },
 });

@@ -54,9 +54,14 @@ export class AgentClient implements AsyncDisposable {
     this.system = createClient(SystemService, transport);
   }
 
+  /** Opens the session, which answers nothing but the handshake. `guest-lost`, or the signal's reason. */
+  async connect(signal: AbortSignal): Promise<void> {
+    await this.#connection.connect(signal, firstHelloAgainAfterMs);
+  }
+
   /** Waits until the agent of a booting guest answers. `guest-lost` if its port closes, or the signal's reason. */
   async waitUntilReady(signal: AbortSignal): Promise<void> {
-    await this.#connection.connect(signal, firstHelloAgainAfterMs);
+    await this.connect(signal);
     await this.ping({ signal });
   }
 

@@ -74,6 +74,11 @@ async function storedImage(
       rootfs: imageFile(stored, "rootfs.ext4"),
       kernel: imageFile(stored, "vmlinuz"),
       initrd: imageFile(stored, "initrd"),
+      digests: {
+        rootfs: stored.files["rootfs.ext4"].sha256,
+        kernel: stored.files.vmlinuz.sha256,
+        initrd: stored.files.initrd.sha256,
+      },
     },
     imageRecord: {
       name: stored.name,

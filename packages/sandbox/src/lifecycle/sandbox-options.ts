@@ -1,6 +1,7 @@
 // What a sandbox can be asked to be, and how that reads for its keeper, its record and its commands.
 
 import type { ProcessRequest } from "../agent/process.ts";
+import type { StartKind } from "../templates/start-guest.ts";
 import type { KeepOptions } from "../vmm/vmm.ts";
 import type { Attachment } from "./attachment.ts";
 import type { SandboxDraft } from "./kept-directory.ts";
@@ -24,6 +25,11 @@ export interface SandboxOptions extends SandboxSource {
   readonly pidsLimit?: number;
   /** Variables of every command. */
   readonly env?: Readonly<Record<string, string>>;
+  /**
+   * `auto`, the default, restores a template of the image and this shape, makes it first where there is none, and boots
+   * where that cannot be; {@link Sandbox.start} says why. `warm` fails instead, and `cold` always boots.
+   */
+  readonly start?: StartKind;
   /** How long the guest may take to answer. Default a minute: an emulated guest on a busy host is slow. */
   readonly bootTimeoutMs?: number;
   /** What of the world outside it gets, in this order. They are disposed with it. */

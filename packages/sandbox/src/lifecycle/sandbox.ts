@@ -6,11 +6,12 @@ import { AgentClient } from "../agent/agent-client.ts";
 import type { Execution } from "../agent/execution.ts";
 import type { ProcessRequest } from "../agent/process.ts";
 import { orAborted } from "../or-aborted.ts";
+import { type GuestStart, startGuest } from "../templates/start-guest.ts";
 import { describeStop, type StopReason } from "../vmm/vm-state.ts";
 import { KeptMachine } from "../vmm/qemu/kept-machine.ts";
 import type { VirtualMachine } from "../vmm/vmm.ts";
 import { type Attachment, type AttachTarget, needsOf } from "./attachment.ts";
-import { bootFailure } from "./boot-failure.ts";
+import { endOf } from "./await-guest.ts";
 import { createKeptDirectory } from "./kept-directory.ts";
 import { leasePort } from "./lease-port.ts";
 import { findSandbox } from "./registry.ts";
@@ -33,7 +34,6 @@ const defaultBootTimeoutMs = 60_000;
 const defaultPowerOffWithinMs = 10_000;
 const consoleLines = 20;
 const answersWithinMs = 10_000;
-const lastWordsWithinMs = 2_000;
 
 /** What of the constructor's arguments is always there. */
 interface SandboxParts {
@@ -43,6 +43,7 @@ interface SandboxParts {
   readonly runDirectory: string;
   readonly machine: VirtualMachine;
   readonly agent: AgentClient;
+  readonly start: GuestStart | undefined;
   readonly attachments: readonly Attachment[];
   readonly defaults: RequestDefaults;
   readonly resources: AsyncDisposableStack;
@@ -54,6 +55,8 @@ export class Sandbox implements AsyncDisposable {
   /** What people call it; the id where it has no name. */
   readonly name: string;
   readonly agent: AgentClient;
+  /** Whether it was restored from a template or booted, and why; undefined for one that was opened. */
+  readonly start: GuestStart | undefined;
   readonly #parts: SandboxParts;
   readonly #platform: Platform;
   readonly #machine: VirtualMachine;
@@ -62,6 +65,7 @@ export class Sandbox implements AsyncDisposable {
     this.id = parts.id;
     this.name = parts.name;
     this.agent = parts.agent;
+    this.start = parts.start;
     this.#parts = parts;
     this.#platform = parts.platform;
     this.#machine = parts.machine;
@@ -77,7 +81,8 @@ export class Sandbox implements AsyncDisposable {
    */
   static async create(options: SandboxOptions = {}): Promise<Sandbox> {
     const { memoryMiB = defaultMemoryMiB, cpus = 1, diskBytes, attachments = [], keep } = options;
-    const { bootTimeoutMs = defaultBootTimeoutMs, signal = new AbortController().signal } = options;
+    const { start = "auto", bootTimeoutMs = defaultBootTimeoutMs } = options;
+    const { signal = new AbortController().signal } = options;
     const source = await resolveSource(options, signal);
     const { platform, home, image, vmm } = source;
     await using resources = new AsyncDisposableStack();
@@ -91,31 +96,18 @@ export class Sandbox implements AsyncDisposable {
     for (const attachment of attachments) {
       resources.defer(async () => (isLetGo ? undefined : attachment[Symbol.asyncDispose]()));
     }
-    const startMs = platform.clock.monotonicMs();
-    const machine = resources.use(
-      await vmm.start(
-        {
-          ...{ image, memoryMiB, cpus, agentPorts, runDirectory: directory.path },
-          hostname: hostnameOf(kept?.record.name),
-          ...(diskBytes === undefined ? {} : { diskBytes }),
-          ...(keep === undefined ? {} : { keep: keepOptions(keep, bootTimeoutMs) }),
-          ...needsOf(attachments),
-        },
-        signal,
-      ),
-    );
     const lease = { directory: directory.path, ports: agentPorts, name: directory.id, signal };
-    const port = kept === undefined ? 0 : resources.use(await leasePort(platform, lease)).index;
-    const open = (wanted: AbortSignal): Promise<Duplex> => machine.connectAgent(port, wanted);
-    const agent = resources.use(new AgentClient({ ...platform, open }));
-    using deadline = platform.clock.deadline(bootTimeoutMs, "The guest's boot");
-    try {
-      const stop = AbortSignal.any([signal, deadline.signal]);
-      await Promise.race([agent.waitUntilReady(stop), stoppedEarly(machine, stop)]);
-    } catch (cause) {
-      if (signal.aborted) throw cancelled(signal);
-      throw await describeFailure(platform, machine, startMs, cause);
-    }
+    const agentPort = kept === undefined ? 0 : resources.use(await leasePort(platform, lease)).index;
+    const spec = {
+      ...{ image, memoryMiB, cpus, agentPorts, runDirectory: directory.path },
+      hostname: hostnameOf(kept?.record.name ?? `kelpie-${directory.id}`),
+      ...(diskBytes === undefined ? {} : { diskBytes }),
+      ...(keep === undefined ? {} : { keep: keepOptions(keep, bootTimeoutMs) }),
+      ...needsOf(attachments),
+    };
+    const guest = resources.use(
+      await startGuest({ platform, vmm, home, spec, agentPort, start, bootTimeoutMs, signal }),
+    );
     const { id, path: runDirectory } = directory;
     const name = kept?.record.name ?? id;
     const parts = {
@@ -123,8 +115,7 @@ export class Sandbox implements AsyncDisposable {
       id,
       name,
       runDirectory,
-      machine,
-      agent,
+      ...{ machine: guest.machine, agent: guest.agent, start: guest.start },
       attachments,
       defaults: requestDefaults(options),
     };
@@ -133,7 +124,7 @@ export class Sandbox implements AsyncDisposable {
       for (const attachment of attachments) await attachment.attach(sandbox.#target(signal));
       if (kept !== undefined) {
         await kept.confirm();
-        await machine.release();
+        await guest.machine.release();
         isLetGo = true;
       }
     } catch (error) {
@@ -165,7 +156,12 @@ export class Sandbox implements AsyncDisposable {
     using deadline = platform.clock.deadline(answersWithinMs, `The agent of sandbox ${name}`);
     await agent.waitUntilReady(AbortSignal.any([signal, deadline.signal]));
     const parts = { platform, id, name, runDirectory: directory, machine, agent, attachments: [] };
-    return new Sandbox({ ...parts, defaults: requestDefaults(record), resources: resources.move() });
+    return new Sandbox({
+      ...parts,
+      start: undefined,
+      defaults: requestDefaults(record),
+      resources: resources.move(),
+    });
   }
 
   /** Resolves when the guest is gone, with the reason. */
@@ -262,35 +258,4 @@ function requireRunning(name: string, state: SandboxState): void {
     default:
       state satisfies never;
   }
-}
-
-async function stoppedEarly(machine: VirtualMachine, stop: AbortSignal): Promise<never> {
-  await orAborted(machine.stopped, stop);
-  throw new KelpieError("guest-lost", "The virtual machine stopped");
-}
-
-/** How a machine ends whose port was lost: the first sign of one that goes. Undefined if it does not go. */
-async function endOf(machine: VirtualMachine, { clock }: Platform): Promise<StopReason | undefined> {
-  using patience = clock.deadline(lastWordsWithinMs, "The machine's end");
-  return await orAborted(machine.stopped, patience.signal).catch(() => undefined);
-}
-
-async function describeFailure(
-  platform: Platform,
-  machine: VirtualMachine,
-  startMs: number,
-  cause: unknown,
-): Promise<KelpieError> {
-  const isGoing = KelpieError.is(cause) && cause.code === "guest-lost";
-  const stopped = isGoing ? await endOf(machine, platform) : undefined;
-  const { console, monitorOutput } = await machine.diagnose();
-  return bootFailure({
-    consoleText: console.text(),
-    lastLines: console.lastLines(consoleLines),
-    stage: console.stage,
-    stopped,
-    monitorOutput,
-    waitedMs: platform.clock.monotonicMs() - startMs,
-    cause,
-  });
 }

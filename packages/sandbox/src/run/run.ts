@@ -6,6 +6,7 @@ import type { Execution } from "../agent/execution.ts";
 import type { ProcessRequest } from "../agent/process.ts";
 import { Sandbox } from "../lifecycle/sandbox.ts";
 import type { SandboxOptions } from "../lifecycle/sandbox-options.ts";
+import type { GuestStart } from "../templates/start-guest.ts";
 import { exitCodeOf, outputClosed, timedOut } from "./exit-code.ts";
 import { writeOutput } from "./write-output.ts";
 
@@ -15,6 +16,8 @@ const guestTimeoutSlackMs = 15_000;
 /** A command, and the sandbox for it. */
 export interface RunOptions extends SandboxOptions {
   readonly request: ProcessRequest;
+  /** Called once the guest answers, before the command runs. */
+  readonly onStarted?: (start: GuestStart) => void;
 }
 
 /** Where a command's output goes. */
@@ -33,6 +36,7 @@ export interface RunOutput {
 export async function runInSandbox(options: RunOptions, output: RunOutput): Promise<number> {
   const { request, platform = realPlatform, signal = new AbortController().signal } = options;
   await using sandbox = await Sandbox.create(options);
+  if (sandbox.start !== undefined) options.onStarted?.(sandbox.start);
   using deadline =
     request.timeoutMs === undefined
       ? undefined

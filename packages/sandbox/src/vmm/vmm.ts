@@ -13,6 +13,8 @@ export interface BootImage {
   readonly rootfs: string;
   readonly kernel: string;
   readonly initrd: string;
+  /** SHA-256 of the files in hexadecimal, where whoever found them has checked it. */
+  readonly digests?: { readonly rootfs: string; readonly kernel: string; readonly initrd: string };
 }
 
 /** A machine that was saved and stands still: any number of machines may start from it, and none changes it. */

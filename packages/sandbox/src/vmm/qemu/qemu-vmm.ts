@@ -67,7 +67,7 @@ export class QemuVmm implements Vmm {
     const shape: VmSpec = {
       ...spec,
       image: { architecture, rootfs: "rootfs", kernel: "kernel", initrd: "initrd" },
-      hostname: "kelpie",
+      hostname: "template",
       runDirectory: "run",
       // What 9p offers is plugged in after the restore.
       ninepDirectories: [],
@@ -114,7 +114,7 @@ export class QemuVmm implements Vmm {
 
   async #writeOverlay(spec: VmSpec, path: string): Promise<void> {
     const content = emptyQcow2(await this.#diskBytes(spec));
-    await using file = await this.#platform.files.open(path, "create", 0o600);
+    await using file = await this.#platform.files.open(path, "replace", 0o600);
     await file.write(content, 0);
   }
 

@@ -1,0 +1,72 @@
+// The template for a shape: the one that is there, or a new one, made once however many ask at the same time.
+
+import { cancelled, describeError, KelpieError } from "@kelpie/platform";
+import { makeTemplate, type MakeOptions } from "./make-template.ts";
+import type { Template, TemplateStore } from "./template-store.ts";
+import { templateKey } from "./template-key.ts";
+
+/** A template, or why there is none. */
+export type TemplateChoice =
+  | {
+      readonly kind: "template";
+      readonly template: Template;
+      /** Why it was made just now; undefined where it was there. */
+      readonly made: string | undefined;
+      /** Resolves when what is done for a new template in the background is done; never rejects. */
+      readonly sealed: Promise<void>;
+    }
+  | { readonly kind: "none"; readonly reason: string };
+
+/** Finds or makes the template of a shape. `boot-failed` where its guest does not boot, `cancelled`. */
+export async function findOrMakeTemplate(options: Omit<MakeOptions, "key">): Promise<TemplateChoice> {
+  const { platform, vmm, store, spec, bootTimeoutMs, signal } = options;
+  if (spec.sharedMemory === true) {
+    return none(
+      "virtio-fs needs memory shared with its daemon, and a restored machine's is copied as it is written to",
+    );
+  }
+  const key = await templateKey(platform.files, vmm, spec);
+  if (key === undefined) return none(`${vmm.description} cannot save and restore machines`);
+  try {
+    const lookup = await store.find(key, spec.image);
+    if (lookup.kind === "found") return existing(lookup.template);
+    if (lookup.kind === "impossible") return none(lookup.reason);
+    await using _lock = await store.lock(key, bootTimeoutMs, signal);
+    const second = await store.find(key, spec.image);
+    if (second.kind === "found") return existing(second.template);
+    if (second.kind === "impossible") return none(second.reason);
+    const made = await makeTemplate({ ...options, key });
+    if (made.kind === "impossible") {
+      if (made.isLasting) await store.giveUp(key, spec.image, made.reason);
+      return none(made.reason);
+    }
+    return {
+      kind: "template",
+      template: made.template,
+      made: second.kind === "refused" ? second.reason : "there was none for this image and shape",
+      sealed: finish(store, made.template),
+    };
+  } catch (error) {
+    if (signal.aborted) throw cancelled(signal);
+    if (!KelpieError.is(error) || error.code === "boot-failed") throw error;
+    return none(describeError(error));
+  }
+}
+
+function existing(template: Template): TemplateChoice {
+  return { kind: "template", template, made: undefined, sealed: Promise.resolve() };
+}
+
+function none(reason: string): TemplateChoice {
+  return { kind: "none", reason };
+}
+
+/** A template that cannot be sealed is good until the host's next start; leftovers that cannot be swept take space. */
+async function finish(store: TemplateStore, template: Template): Promise<void> {
+  try {
+    await store.sweep();
+    await store.seal(template);
+  } catch (error) {
+    if (!KelpieError.is(error)) throw error;
+  }
+}
