@@ -73,32 +73,34 @@ function describeSandbox(image: BootImage): void {
     ["for a user that is missing", { argv: ["true"], user: "nobody-at-all" }, /"no-such-user"/],
   ];
 
-  test("runs processes, each with its own end, output and input", async () => {
-    await using sandbox = await Sandbox.create(await options());
-    for (const [what, request, expected] of ends) {
-      const { end } = await sandbox.exec(request).collect();
-      if (expected instanceof RegExp) assert.match(JSON.stringify(end), expected, `a process ${what}`);
-      else assert.deepEqual(end, expected, `a process ${what}`);
-    }
+  for (const start of ["warm", "cold"] as const)
+    test(`started ${start} runs processes, each with its own end, output and input`, async () => {
+      await using sandbox = await Sandbox.create({ ...(await options()), start });
+      assert.equal(sandbox.start.kind, start);
+      for (const [what, request, expected] of ends) {
+        const { end } = await sandbox.exec(request).collect();
+        if (expected instanceof RegExp) assert.match(JSON.stringify(end), expected, `a process ${what}`);
+        else assert.deepEqual(end, expected, `a process ${what}`);
+      }
 
-    const apart = await sandbox
-      .exec(shell("echo out; echo err >&2; pwd; echo $HELLO", { cwd: "/tmp", env: { HELLO: "there" } }))
-      .collect();
-    assert.equal(Buffer.from(apart.stdout).toString(), "out\n/tmp\nthere\n");
-    assert.equal(Buffer.from(apart.stderr).toString(), "err\n");
+      const apart = await sandbox
+        .exec(shell("echo out; echo err >&2; pwd; echo $HELLO", { cwd: "/tmp", env: { HELLO: "there" } }))
+        .collect();
+      assert.equal(Buffer.from(apart.stdout).toString(), "out\n/tmp\nthere\n");
+      assert.equal(Buffer.from(apart.stderr).toString(), "err\n");
 
-    const input = Buffer.from(Array.from({ length: 1 << 20 }, (_, i) => (i * 7919) >> 3));
-    const echoed = await sandbox.exec({ argv: ["cat"], stdin: inPieces(input, 100_000) }).collect();
-    assert.ok(Buffer.from(echoed.stdout).equals(input), "a MiB of all bytes went in and came out");
+      const input = Buffer.from(Array.from({ length: 1 << 20 }, (_, i) => (i * 7919) >> 3));
+      const echoed = await sandbox.exec({ argv: ["cat"], stdin: inPieces(input, 100_000) }).collect();
+      assert.ok(Buffer.from(echoed.stdout).equals(input), "a MiB of all bytes went in and came out");
 
-    const size = 8 << 20;
-    const flood = await sandbox.exec(shell(`head -c ${size} /dev/zero`)).collect();
-    const digest = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
-    assert.equal(digest(flood.stdout), digest(Buffer.alloc(size)));
+      const size = 8 << 20;
+      const flood = await sandbox.exec(shell(`head -c ${size} /dev/zero`)).collect();
+      const digest = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
+      assert.equal(digest(flood.stdout), digest(Buffer.alloc(size)));
 
-    const group = await sandbox.exec(shell("ps 2>/dev/null | grep -c '[s]leep 1000'")).collect();
-    assert.equal(Buffer.from(group.stdout).toString(), "0\n", "a timeout ends the whole group");
-  });
+      const group = await sandbox.exec(shell("ps 2>/dev/null | grep -c '[s]leep 1000'")).collect();
+      assert.equal(Buffer.from(group.stdout).toString(), "0\n", "a timeout ends the whole group");
+    });
 
   test("powers off when it is asked to", async () => {
     await using sandbox = await Sandbox.create(await options());
@@ -147,7 +149,7 @@ function describeSandbox(image: BootImage): void {
 
   test("that is cancelled while it boots leaves nothing", async () => {
     const signal = AbortSignal.timeout(700);
-    await assert.rejects(Sandbox.create({ ...(await options()), signal }), fails("cancelled"));
+    await assert.rejects(Sandbox.create({ ...(await options()), start: "cold", signal }), fails("cancelled"));
   });
 
   test("leaves no file behind, however it ended", async () => {
