@@ -24,6 +24,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import("./completion.ts")).completion,
   },
   {
+    path: ["sandbox", "boot-chart"],
+    summary: "Boot an image and show where the time went",
+    load: async () => (await import("./sandbox-boot-chart.ts")).sandboxBootChart,
+  },
+  {
     path: ["images", "init"],
     summary: "Write a commented spec to begin with",
     load: async () => (await import("./images-init.ts")).imagesInit,

@@ -1,0 +1,57 @@
+// kelpie sandbox boot-chart
+
+import { formatImageVersion, imageFile } from "@kelpie/images";
+import { writeFileAtomic } from "@kelpie/platform";
+import { printable, Sandbox } from "@kelpie/sandbox";
+import { barsOf, chartSvg, chartText } from "../boot-chart/boot-chart.ts";
+import { architectureOf } from "../build.ts";
+import { archOption, imageForUse } from "../choose-image.ts";
+import { command } from "../command.ts";
+
+const nanosecondsPerMs = 1e6;
+
+export const sandboxBootChart = command({
+  options: {
+    image: { type: "string", short: "i", value: "VERSION", help: "The image to boot [default: latest]" },
+    arch: archOption,
+    svg: { type: "string", value: "FILE", help: "Draw it into FILE, for a browser" },
+    json: { type: "boolean", help: "Print JSON" },
+  },
+  details: "Boots the image once, from nothing, and ends it when it has answered.",
+  async run(context, { options }) {
+    const { platform, terminal, home, signal } = context;
+    const architecture = architectureOf(context, options.arch);
+    const image = await imageForUse(context, options.image ?? "latest", architecture);
+    const startMs = platform.clock.monotonicMs();
+    await using sandbox = await Sandbox.create({
+      platform,
+      home,
+      signal,
+      image: {
+        architecture,
+        rootfs: imageFile(image, "rootfs.ext4"),
+        kernel: imageFile(image, "vmlinuz"),
+        initrd: imageFile(image, "initrd"),
+      },
+    });
+    const { nowBootNs } = await sandbox.agent.agent.ping({}, { signal });
+    const totalMs = platform.clock.monotonicMs() - startMs;
+    const { bootTrace } = await sandbox.agent.info({ signal });
+    const bars = barsOf({
+      totalMs,
+      guestNowMs: Number(nowBootNs) / nanosecondsPerMs,
+      steps: bootTrace.map(({ name, endBootNs }) => ({
+        name: printable(name),
+        endMs: Number(endBootNs) / nanosecondsPerMs,
+      })),
+    });
+    if (options.svg !== undefined) {
+      const title = `${image.name} ${formatImageVersion(image.version)} for ${architecture}`;
+      await writeFileAtomic(platform, options.svg, chartSvg(title, bars));
+    }
+    terminal.stdout.write(
+      options.json === true ? `${JSON.stringify({ bars }, undefined, 2)}\n` : chartText(bars),
+    );
+    return 0;
+  },
+});
