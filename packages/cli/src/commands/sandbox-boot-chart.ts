@@ -27,6 +27,7 @@ export const sandboxBootChart = command({
       platform,
       home,
       signal,
+      start: "cold",
       image: {
         architecture,
         rootfs: imageFile(image, "rootfs.ext4"),
