@@ -48,3 +48,12 @@ export type {
 } from "./vmm/pluggable.ts";
 export { describeStop, type StopReason, type VmState } from "./vmm/vm-state.ts";
 export type { BootImage, SavedMachine, VirtualMachine, Vmm, VmOrigin, VmSpec } from "./vmm/vmm.ts";
+export { type OpenSharesOptions, openShares } from "./workspace/open-shares.ts";
+export {
+  parseMount,
+  parseTransport,
+  parseWorkspace,
+  type Share,
+  type Transport,
+  workspaceTarget,
+} from "./workspace/share.ts";

@@ -21,6 +21,8 @@ export interface AttachTarget {
 /** Something to attach. Disposing it ends what it has on the host. */
 export interface Attachment extends AsyncDisposable {
   readonly needs: MachineNeeds;
+  /** One line for a person: what it is, by which way, and why by that. */
+  readonly description: string;
   /** Plugs it in and has the guest use it: called once the guest answers, and is unique, before any workload. */
   attach(target: AttachTarget): Promise<void>;
   /**

@@ -101,6 +101,7 @@ test("attachments are attached in order once the guest answers, brought home in 
   const steps: string[] = [];
   const attachment = (name: string): Attachment => ({
     needs: { plugSlots: 3 },
+    description: name,
     attach: async ({ agent: client }) => {
       await client.ping();
       steps.push(`attach ${name}`);
@@ -132,6 +133,7 @@ test("an attachment that cannot be attached ends the sandbox with its own error"
   let isDisposed = false;
   const attachment: Attachment = {
     needs: {},
+    description: "refused",
     attach: () => Promise.reject(new KelpieError("permission-denied", "no")),
     finish: () => Promise.resolve([]),
     [Symbol.asyncDispose]: () => Promise.resolve(void (isDisposed = true)),

@@ -14,6 +14,7 @@ export interface RawInode {
   readonly gid: number;
   readonly sizeBytes: number;
   readonly mtimeSeconds: number;
+  readonly ctimeSeconds: number;
   readonly flags: number;
   /** i_block. */
   readonly block: Uint8Array;
@@ -73,14 +74,16 @@ export async function readInode(disk: Disk, superblock: Superblock, number: numb
   const sizeBytes = u32(0x04) + u32(0x6c) * 2 ** 32;
   if (!Number.isSafeInteger(sizeBytes))
     throw malformed(disk, `Cannot read inode ${number}`, "a size below 8 PiB", String(sizeBytes));
-  const epoch = hasExtra(0x8c) ? u32(0x88) & 3 : 0;
+  const seconds = (at: number, extraAt: number): number =>
+    view.getInt32(at, true) + (hasExtra(extraAt + 4) ? u32(extraAt) & 3 : 0) * 2 ** 32;
   return {
     number,
     mode: u16(0x00),
     uid: u16(0x02) + u16(0x78) * 2 ** 16,
     gid: u16(0x18) + u16(0x7a) * 2 ** 16,
     sizeBytes,
-    mtimeSeconds: view.getInt32(0x10, true) + epoch * 2 ** 32,
+    mtimeSeconds: seconds(0x10, 0x88),
+    ctimeSeconds: seconds(0x0c, 0x84),
     flags: u32(0x20),
     block: bytes.subarray(0x28, 0x28 + inodeBlockBytes),
     xattrBlock: u32(0x68) + u16(0x76) * 2 ** 32,

@@ -32,6 +32,8 @@ export interface Ext4Contents {
   readonly freeInodes: number;
   /** With lost+found. Names of one inode hold the same node; holes are in `dataRanges`. */
   readonly tree: FileTree;
+  /** When each node of the tree was last changed in any way (ctime), in whole seconds since the Unix epoch. */
+  readonly changeTimes: ReadonlyMap<TreeNode, number>;
 }
 
 const defaultMaxEntries = 1_000_000;
@@ -47,9 +49,9 @@ export async function readExt4(source: ByteSource, options: ReadExt4Options = {}
   const { where = "the ext4 image", maxEntries = defaultMaxEntries, signal } = options;
   const disk = new Disk(source, where);
   const superblock = await readSuperblock(disk);
-  const tree = await readTree(disk, superblock, maxEntries, signal);
+  const { tree, changeTimes } = await readTree(disk, superblock, maxEntries, signal);
   const { label, uuid, blockBytes, blocks, freeBlocks, inodes, freeInodes } = superblock;
-  return { label, uuid, blockBytes, blocks, freeBlocks, inodes, freeInodes, tree };
+  return { label, uuid, blockBytes, blocks, freeBlocks, inodes, freeInodes, tree, changeTimes };
 }
 
 async function readTree(
@@ -57,13 +59,14 @@ async function readTree(
   superblock: Superblock,
   maxEntries: number,
   signal: AbortSignal | undefined,
-): Promise<FileTree> {
+): Promise<Pick<Ext4Contents, "tree" | "changeTimes">> {
   const root = await readInode(disk, superblock, inodeNumber.root);
   const rootNode = await readNode(disk, superblock, root);
   if (rootNode.kind !== "directory")
     throw malformed(disk, "The root must be a directory", "a directory", rootNode.kind);
   const tree = new FileTree(rootNode);
   const nodes = new Map<number, TreeNode>([[root.number, rootNode]]);
+  const changeTimes = new Map<TreeNode, number>([[rootNode, root.ctimeSeconds]]);
   const pending: { readonly inode: RawInode; readonly path: string }[] = [{ inode: root, path: "" }];
   // No two directories share a block, so all of them together cannot have more than there are.
   const budget = { blocks: superblock.blocks, entries: maxEntries };
@@ -85,11 +88,12 @@ async function readTree(
       const node = known ?? (inode === undefined ? undefined : await readNode(disk, superblock, inode));
       if (node === undefined) continue;
       nodes.set(number, node);
+      if (inode !== undefined) changeTimes.set(node, inode.ctimeSeconds);
       tree.put(childPath, node);
       if (isDirectory(node) && inode !== undefined) pending.push({ inode, path: childPath });
     }
   }
-  return tree;
+  return { tree, changeTimes };
 }
 
 function isDirectory(node: TreeNode): node is DirectoryNode {

@@ -1,0 +1,65 @@
+// A directory that the guest and the host share while it runs, by 9p: QEMU itself serves it, as the user who runs QEMU.
+
+import { KelpieError, type Platform } from "@kelpie/platform";
+import type { AgentClient } from "../agent/agent-client.ts";
+import type { Attachment, AttachTarget, MachineNeeds } from "../lifecycle/attachment.ts";
+import { mountInGuest } from "./mount-in-guest.ts";
+import { describeShare, type Share } from "./share.ts";
+
+/** What the kernel has, and what kelpie-init has kept to load for a device that comes later. */
+const kernelLists = ["/proc/filesystems", "/run/kelpie/modules.list"];
+const listLimitBytes = 64 << 10;
+
+/** See the head of this file. `unsupported` when it is attached to a guest whose kernel has no 9p. */
+export class NinepShare implements Attachment {
+  readonly needs: MachineNeeds;
+  readonly description: string;
+  readonly #platform: Platform;
+  readonly #share: Share;
+  readonly #name: string;
+
+  /** `share.source` is without symlinks in its path. */
+  constructor(platform: Platform, share: Share, name: string, why = "shared while the sandbox runs") {
+    this.#platform = platform;
+    this.#share = share;
+    this.#name = name;
+    this.needs = {
+      plugSlots: 1,
+      ninepDirectories: [{ name: directoryOf(name), path: share.source, readOnly: share.readOnly }],
+    };
+    this.description = describeShare(share, "9p", why);
+  }
+
+  async attach({ machine, agent, signal }: AttachTarget): Promise<void> {
+    const { target, readOnly } = this.#share;
+    const name = this.#name;
+    if (!(await hasNinep(agent, signal))) {
+      throw new KelpieError("unsupported", "The guest's kernel has no 9p", {
+        help: "Debian's cloud kernels have none: take an image with Kelpie's own kernel or Alpine's, or another way (virtiofs, disk).",
+      });
+    }
+    await machine.plug({ kind: "9p", name, tag: name, directory: directoryOf(name) });
+    const mount = { source: { case: "ninepTag", value: name }, target, readOnly } as const;
+    await mountInGuest(this.#platform.clock, agent, { ...mount, options: "cache=mmap" }, signal);
+  }
+
+  /** What the guest wrote is in the directory once its caches are. */
+  async finish({ agent, signal }: AttachTarget): Promise<readonly string[]> {
+    await agent.system.sync({}, { signal });
+    return [];
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+function directoryOf(name: string): string {
+  return `${name}-tree`;
+}
+
+/** Whether the guest's kernel can mount 9p. */
+export async function hasNinep(agent: AgentClient, signal: AbortSignal): Promise<boolean> {
+  const { stdout } = await agent.exec({ argv: ["cat", ...kernelLists] }, signal).collect(listLimitBytes);
+  return /\b9p(?:\.ko)?$/m.test(Buffer.from(stdout).toString("latin1"));
+}

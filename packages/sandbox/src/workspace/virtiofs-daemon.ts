@@ -1,0 +1,144 @@
+// virtiofsd: the daemon behind a virtio-fs device. One serves one directory to one machine, and ends when that goes.
+
+import type { Readable } from "node:stream";
+import { type ChildProcess, KelpieError, type Platform } from "@kelpie/platform";
+import { orAborted } from "../or-aborted.ts";
+import { readLines } from "../qmp/lines.ts";
+import { printable } from "../vmm/printable.ts";
+import { tieToUs } from "../vmm/tied-command.ts";
+
+/** Where distributions put it: outside PATH. */
+const places = ["/usr/libexec/virtiofsd", "/usr/lib/qemu/virtiofsd", "/usr/lib/virtiofsd"];
+const listensWithinMs = 10_000;
+const lineLimitBytes = 64 << 10;
+const linesKept = 10;
+
+/** Its two implementations differ in their options: the one of QEMU before 8.0, and the one in Rust. */
+export interface VirtioFsDaemon {
+  readonly program: string;
+  readonly flavour: "qemu" | "rust";
+}
+
+type Parts = Pick<Platform, "clock" | "files" | "processes" | "host">;
+
+/** The installed one, or undefined. */
+export async function findVirtioFsDaemon({
+  files,
+  processes,
+}: Pick<Platform, "files" | "processes">): Promise<VirtioFsDaemon | undefined> {
+  const onPath = await processes.find("virtiofsd");
+  for (const program of onPath === undefined ? places : [onPath, ...places]) {
+    if ((await files.stat(program)) === undefined) continue;
+    const { stdout } = await processes.run(program, ["--version"], { timeoutMs: 10_000 });
+    return { program, flavour: Buffer.from(stdout).includes("FUSE") ? "qemu" : "rust" };
+  }
+  return undefined;
+}
+
+export interface VirtioFsOptions {
+  /** The directory, without symlinks in its path. */
+  readonly source: string;
+  readonly readOnly: boolean;
+  /** Where it listens. */
+  readonly socket: string;
+  readonly signal: AbortSignal;
+}
+
+/** The daemon's command line, for whoever runs as `uid`. */
+export function virtioFsCommand(
+  { program, flavour }: VirtioFsDaemon,
+  { source, readOnly, socket }: Pick<VirtioFsOptions, "source" | "readOnly" | "socket">,
+  uid: number,
+): readonly [command: string, ...args: string[]] {
+  const isRoot = uid === 0;
+  const options =
+    flavour === "qemu"
+      ? [
+          `--socket-path=${socket}`,
+          "-o",
+          `source=${source}`,
+          "-o",
+          "sandbox=namespace,xattr,cache=auto",
+          "-f",
+        ]
+      : [
+          `--socket-path=${socket}`,
+          `--shared-dir=${source}`,
+          "--sandbox=namespace",
+          "--xattr",
+          "--cache=auto",
+        ];
+  // A user's own namespace makes an ordinary user root of it, which is all that the daemon needs, and all it can do. And a
+  // mount namespace makes the directory read only for the daemon, whatever the guest asks of it.
+  const unshare = ["unshare", "--mount", ...(isRoot ? [] : ["--user", "--map-root-user"]), "--"] as const;
+  const readOnlyFirst = [
+    "sh",
+    "-c",
+    'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && cd / && shift && exec "$@"',
+    "sh",
+    source,
+  ];
+  const [first, ...rest] = [...(isRoot && !readOnly ? [] : unshare), ...(readOnly ? readOnlyFirst : [])];
+  return first === undefined ? [program, ...options] : [first, ...rest, program, ...options];
+}
+
+/**
+ * Starts the daemon and waits until it listens. It dies with this process, and with its machine.
+ *
+ * @throws KelpieError `missing-tool`, or `process-failed` with the daemon's words
+ */
+export async function startVirtioFsDaemon(platform: Parts, options: VirtioFsOptions): Promise<ChildProcess> {
+  const { clock, processes, host } = platform;
+  const daemon = await findVirtioFsDaemon(platform);
+  if (daemon === undefined) {
+    throw new KelpieError("missing-tool", "virtiofsd is not installed", {
+      help: "Debian 12: apt-get install qemu-system-common; Debian 13 and Alpine: the package virtiofsd.",
+    });
+  }
+  const [program, ...args] = virtioFsCommand(daemon, options, host.uid);
+  const command = await tieToUs(platform, { program, args });
+  const child = await processes.spawn(command.program, command.args, {
+    stdin: command.needsStdinPipe ? "pipe" : "ignore",
+    stdout: "ignore",
+    ownGroup: true,
+  });
+  using deadline = clock.deadline(listensWithinMs, "virtiofsd's start");
+  const stop = AbortSignal.any([options.signal, deadline.signal]);
+  try {
+    await orAborted(untilItListens(child), stop);
+    return child;
+  } catch (error) {
+    await child[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** It says so on its standard error, which is read to its end so that it never waits for us. */
+async function untilItListens(child: ChildProcess): Promise<void> {
+  const listening = Promise.withResolvers<undefined>();
+  void follow(child.stderr, listening.resolve).then(async (words) => {
+    const exit = await child.exit;
+    listening.reject(
+      new KelpieError("process-failed", "virtiofsd did not start", {
+        found: [`${exit.kind === "exited" ? `exit code ${exit.code}` : exit.signal}`, ...words].join("\n"),
+      }),
+    );
+  });
+  await listening.promise;
+}
+
+async function follow(stderr: Readable | undefined, onListening: (_: undefined) => void): Promise<string[]> {
+  const words: string[] = [];
+  try {
+    if (stderr === undefined) return words;
+    const chunks: AsyncIterable<Uint8Array> = stderr;
+    for await (const line of readLines(chunks, lineLimitBytes)) {
+      words.push(printable(line));
+      if (words.length > linesKept) words.shift();
+      if (line.includes("Waiting for vhost-user socket connection")) onListening(undefined);
+    }
+  } catch {
+    // Whatever became of its words: its end is what tells.
+  }
+  return words;
+}
