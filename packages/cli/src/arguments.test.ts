@@ -61,3 +61,11 @@ for (const [name, given, words] of [
     );
   });
 }
+
+test("an option that may be given often is a list", () => {
+  const often = command({
+    options: { mount: { type: "string", multiple: true, help: "" } },
+    run: (_, { options }) => Promise.resolve(options.mount?.length ?? 0),
+  });
+  assert.deepEqual(parseInput(often, ["--mount", "a", "--mount=b"]).options["mount"], ["a", "b"]);
+});

@@ -21,9 +21,9 @@ export function parseInput(command: Command, words: readonly string[]): CommandI
     const { values, positionals } = parseArgs({
       args: words.slice(0, split),
       options: Object.fromEntries(
-        Object.entries(command.options).map(([name, { type, short }]) => [
+        Object.entries(command.options).map(([name, { type, short, multiple = false }]) => [
           name,
-          short === undefined ? { type } : { type, short },
+          short === undefined ? { type, multiple } : { type, multiple, short },
         ]),
       ),
       allowPositionals: command.positionals !== undefined,

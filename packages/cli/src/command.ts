@@ -7,6 +7,8 @@ import type { Installation } from "./installation.ts";
 export interface OptionSpec {
   readonly type: "string" | "boolean";
   readonly short?: string;
+  /** Whether a `string` option may be given any number of times: its value is a list. */
+  readonly multiple?: true;
   /** What stands for the value in help: "ARCH". */
   readonly value?: string;
   readonly help: string;
@@ -14,9 +16,13 @@ export interface OptionSpec {
 
 export type OptionSpecs = Readonly<Record<string, OptionSpec>>;
 
-/** What was given for each option: text for `string` options, true for `boolean` ones. */
+/** What was given for each option: text, or a list of texts, for `string` options, true for `boolean` ones. */
 export type OptionValues<O extends OptionSpecs> = {
-  readonly [K in keyof O]?: O[K]["type"] extends "boolean" ? boolean : string;
+  readonly [K in keyof O]?: O[K]["type"] extends "boolean"
+    ? boolean
+    : O[K] extends { readonly multiple: true }
+      ? readonly string[]
+      : string;
 };
 
 /** What every command gets. */

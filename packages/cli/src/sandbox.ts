@@ -2,7 +2,7 @@
 
 import type { Readable, Writable } from "node:stream";
 import { imageFile, ImageStore, type StoredImage } from "@kelpie/images";
-import { openQemu, runInSandbox } from "@kelpie/sandbox";
+import { type Attachment, openQemu, runInSandbox } from "@kelpie/sandbox";
 import type { CommandContext } from "./command.ts";
 import { RunTiming } from "./output/run-timing.ts";
 
@@ -20,13 +20,18 @@ export interface GuestCommand {
   readonly cold?: boolean | undefined;
   /** Prints how long each step took. */
   readonly timing?: boolean | undefined;
+  /** What of the world outside it gets; they are disposed with the sandbox. */
+  readonly attachments?: readonly Attachment[];
+  readonly announceAttachments?: boolean;
+  readonly cwd?: string | undefined;
 }
 
 /** Starts a sandbox for one command. @returns its exit code. */
 export async function runGuestCommand(context: CommandContext, guest: GuestCommand): Promise<number> {
   const { platform, terminal, home, signal } = context;
-  const { image, argv, stdin, stdout, stderr, memoryMiB, cpus, timeoutMs } = guest;
   const timing = guest.timing === true ? new RunTiming(context) : undefined;
+  const { image, argv, stdin, stdout, stderr, memoryMiB, cpus, timeoutMs, attachments = [], cwd } = guest;
+  const { announceAttachments = false } = guest;
   const { architecture } = image;
   await using _lease = await new ImageStore(platform, home).lease(image, { holder: `kelpie run ${argv[0]}` });
   const vmm = await openQemu(platform, { architecture, home, signal });
@@ -57,8 +62,11 @@ export async function runGuestCommand(context: CommandContext, guest: GuestComma
       },
       ...(memoryMiB === undefined ? {} : { memoryMiB }),
       ...(cpus === undefined ? {} : { cpus }),
+      attachments,
+      announceAttachments,
       request: {
         argv,
+        ...(cwd === undefined ? {} : { cwd }),
         ...(timeoutMs === undefined ? {} : { timeoutMs }),
         ...(stdin === undefined ? {} : { stdin }),
       },

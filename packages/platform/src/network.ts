@@ -28,9 +28,19 @@ export interface Network {
   connectUnix(path: string, signal?: AbortSignal): Promise<Duplex>;
   /** Listens on a Unix socket until disposed. */
   listenUnix(path: string, onConnection: (connection: Duplex) => void): Promise<Listener>;
+  /** The IP addresses of a host name, IPv4 and IPv6, as this machine resolves it; none if it has none or does not exist. */
+  resolveName(name: string, signal?: AbortSignal): Promise<readonly string[]>;
+  /** Connects to a TCP port of an IP address; its two directions end apart. `unreachable`, `cancelled`. */
+  connectTcp(address: string, port: number, signal?: AbortSignal): Promise<Duplex>;
+  /** Listens on a TCP port of an IP address until disposed; port 0 takes a free one. `in-use`. */
+  listenTcp(address: string, port: number, onConnection: (connection: Duplex) => void): Promise<TcpListener>;
 }
 
 export interface Listener extends AsyncDisposable {
   /** The path of the Unix socket. */
   readonly address: string;
+}
+
+export interface TcpListener extends AsyncDisposable {
+  readonly port: number;
 }

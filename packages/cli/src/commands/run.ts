@@ -1,6 +1,8 @@
 // kelpie run
 
 import { KelpieError } from "@kelpie/platform";
+import { workspaceTarget } from "@kelpie/sandbox";
+import { attachmentOptions, isLeftToUs, openAttachments } from "../attachment-options.ts";
 import { architectureOf } from "../build.ts";
 import { imageForUse } from "../choose-image.ts";
 import { command } from "../command.ts";
@@ -33,9 +35,10 @@ export const run = command({
     },
     cold: { type: "boolean", help: "Boot, even where a saved sandbox could be restored" },
     timing: { type: "boolean", help: "Print how long each step took" },
+    ...attachmentOptions,
   },
   details:
-    "Exits as the command does: its code, 128 + N if signal N ended it, 124 at the timeout, 126 where the command is not\nexecutable, 127 where it is not found, 125 where Kelpie failed.",
+    "With a workspace the command starts in /workspace.\n\nExits as the command does: its code, 128 + N if signal N ended it, 124 at the timeout, 126 where the command is not\nexecutable, 127 where it is not found, 125 where Kelpie failed.",
   async run(context, { options, positionals }) {
     const [program, ...args] = positionals;
     if (program === undefined) {
@@ -48,7 +51,11 @@ export const run = command({
     const timeoutMs = options.timeout === undefined ? undefined : 1000 * parseSeconds(options.timeout);
     const architecture = architectureOf(context, options.arch);
     const image = await imageForUse(context, options.image ?? "latest", architecture);
+    const attachments = await openAttachments(context, options);
     return runGuestCommand(context, {
+      attachments,
+      announceAttachments: isLeftToUs(options),
+      ...(options.workspace === undefined ? {} : { cwd: workspaceTarget }),
       image,
       argv: [program, ...args],
       stdin: context.terminal.stdin,

@@ -1,9 +1,10 @@
 // Real sockets and HTTP.
 
-import { createConnection, createServer } from "node:net";
+import { lookup } from "node:dns/promises";
+import { createConnection, createServer, type ListenOptions, type Server, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { KelpieError } from "../errors.ts";
-import type { HttpRequest, HttpResponse, Listener, Network } from "../network.ts";
+import type { HttpRequest, HttpResponse, Listener, Network, TcpListener } from "../network.ts";
 import { cancelled } from "./clock.ts";
 
 async function request(url: string, options: HttpRequest = {}): Promise<HttpResponse> {
@@ -57,12 +58,21 @@ function unreachable(url: string, cause: unknown, signal: AbortSignal | undefine
 }
 
 function connectUnix(path: string, signal?: AbortSignal): Promise<Duplex> {
+  return open(() => createConnection({ path }), path, signal);
+}
+
+function connectTcp(address: string, port: number, signal?: AbortSignal): Promise<Duplex> {
+  const connect = (): Socket => createConnection({ host: address, port, allowHalfOpen: true, noDelay: true });
+  return open(connect, `${address} port ${port}`, signal);
+}
+
+function open(connect: () => Socket, where: string, signal?: AbortSignal): Promise<Duplex> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted === true) {
       reject(cancelled(signal));
       return;
     }
-    const socket = createConnection({ path });
+    const socket = connect();
     const abort = (): void => void socket.destroy(cancelled(signal));
     const settle = (): void => signal?.removeEventListener("abort", abort);
     signal?.addEventListener("abort", abort, { once: true });
@@ -78,7 +88,7 @@ function connectUnix(path: string, signal?: AbortSignal): Promise<Duplex> {
           ? cause
           : new KelpieError(
               cause.code === "ENOENT" ? "not-found" : "unreachable",
-              `Cannot connect to ${path}`,
+              `Cannot connect to ${where}`,
               {
                 found: cause.code ?? cause.message,
                 cause,
@@ -90,19 +100,53 @@ function connectUnix(path: string, signal?: AbortSignal): Promise<Duplex> {
   });
 }
 
-function listenUnix(path: string, onConnection: (connection: Duplex) => void): Promise<Listener> {
+async function listenUnix(path: string, onConnection: (connection: Duplex) => void): Promise<Listener> {
+  const server = createServer({ allowHalfOpen: true }, onConnection);
+  await listen(server, { path }, path);
+  return { address: path, [Symbol.asyncDispose]: () => closed(server) };
+}
+
+async function listenTcp(
+  address: string,
+  port: number,
+  onConnection: (connection: Duplex) => void,
+): Promise<TcpListener> {
+  const server = createServer({ allowHalfOpen: true, noDelay: true }, onConnection);
+  await listen(server, { host: address, port }, `${address} port ${port}`);
+  const bound = server.address();
+  return {
+    port: typeof bound === "object" && bound !== null ? bound.port : port,
+    [Symbol.asyncDispose]: () => closed(server),
+  };
+}
+
+function listen(server: Server, options: ListenOptions, where: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    const server = createServer({ allowHalfOpen: true }, onConnection);
     server.once("error", (cause) =>
-      reject(new KelpieError("in-use", `Cannot listen on ${path}`, { found: cause.message, cause })),
+      reject(new KelpieError("in-use", `Cannot listen on ${where}`, { found: cause.message, cause })),
     );
-    server.listen(path, () => {
-      resolve({
-        address: path,
-        [Symbol.asyncDispose]: () => new Promise((closed) => server.close(() => closed())),
-      });
-    });
+    server.listen(options, resolve);
   });
 }
 
-export const realNetwork: Network = { request, connectUnix, listenUnix };
+function closed(server: Server): Promise<void> {
+  return new Promise((resolve) => server.close(() => resolve()));
+}
+
+async function resolveName(name: string, signal?: AbortSignal): Promise<readonly string[]> {
+  if (signal?.aborted === true) throw cancelled(signal);
+  try {
+    return (await lookup(name, { all: true })).map(({ address }) => address);
+  } catch {
+    return [];
+  }
+}
+
+export const realNetwork: Network = {
+  request,
+  connectUnix,
+  listenUnix,
+  resolveName,
+  connectTcp,
+  listenTcp,
+};

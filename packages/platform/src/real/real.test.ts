@@ -118,3 +118,43 @@ test("Unix sockets carry bytes both ways, and a dead one is unreachable", async 
 test("a host that does not answer is unreachable", async () => {
   await assert.rejects(network.request("http://127.0.0.1:1/"), withCode("unreachable"));
 });
+
+test("a TCP connection carries bytes both ways, and one direction's end leaves the other open", async () => {
+  const { network } = realPlatform;
+  await using listener = await network.listenTcp("127.0.0.1", 0, (connection) => {
+    const heard: Uint8Array[] = [];
+    connection.on("data", (chunk: Uint8Array) => heard.push(chunk));
+    connection.on("end", () => connection.end(Buffer.concat([Buffer.from("heard "), ...heard])));
+  });
+  const connection = await network.connectTcp("127.0.0.1", listener.port);
+  connection.end("hello");
+  let answer = "";
+  for await (const chunk of connection) answer += String(chunk);
+  assert.equal(answer, "heard hello");
+  await assert.rejects(
+    network.listenTcp("127.0.0.1", listener.port, () => undefined),
+    /in-use|Cannot listen/,
+  );
+});
+
+test("a TCP port at which nobody listens is unreachable", async () => {
+  const { network } = realPlatform;
+  const { port } = await network
+    .listenTcp("127.0.0.1", 0, () => undefined)
+    .then(async (listener) => {
+      await listener[Symbol.asyncDispose]();
+      return listener;
+    });
+  await assert.rejects(
+    network.connectTcp("127.0.0.1", port),
+    (error) => KelpieError.is(error) && error.code === "unreachable",
+  );
+});
+
+test("a name has the addresses that this machine knows, and one that does not exist has none", async () => {
+  const { network } = realPlatform;
+  assert.ok(
+    (await network.resolveName("localhost")).some((address) => address === "127.0.0.1" || address === "::1"),
+  );
+  assert.deepEqual(await network.resolveName("no-such-name.invalid"), []);
+});

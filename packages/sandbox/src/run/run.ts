@@ -18,6 +18,8 @@ export interface RunOptions extends SandboxOptions {
   readonly request: ProcessRequest;
   /** Called once the guest answers, before the command runs. */
   readonly onStarted?: (start: GuestStart) => void;
+  /** Whether to say on stderr what is attached, by which way and why. */
+  readonly announceAttachments?: boolean;
 }
 
 /** Where a command's output goes. */
@@ -37,6 +39,10 @@ export async function runInSandbox(options: RunOptions, output: RunOutput): Prom
   const { request, platform = realPlatform, signal = new AbortController().signal } = options;
   await using sandbox = await Sandbox.create(options);
   if (sandbox.start !== undefined) options.onStarted?.(sandbox.start);
+  if (options.announceAttachments === true) {
+    for (const { description } of options.attachments ?? [])
+      await writeOutput(output.stderr, line(description));
+  }
   using deadline =
     request.timeoutMs === undefined
       ? undefined

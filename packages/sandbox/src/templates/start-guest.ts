@@ -63,6 +63,12 @@ export async function startGuest(options: StartOptions): Promise<StartedGuest> {
   const { platform, start } = options;
   const timer = new PhaseTimer(platform.clock);
   if (start === "cold") return await startCold(options, timer, undefined);
+  if (options.spec.sharedMemory === true) {
+    // A restored guest's memory is a copy-on-write view of the template's: no daemon beside QEMU can see what it writes.
+    const why = "virtiofs is served by a daemon, which must share the guest's memory";
+    if (start === "warm") throw new KelpieError("unsupported", `Cannot start warm: ${why}`);
+    return await startCold(options, timer, why);
+  }
   const store = new TemplateStore(platform, options.home);
   const choice = await findOrMakeTemplate({ ...options, store });
   timer.mark(choice.kind === "template" && choice.made !== undefined ? "make template" : "find template");

@@ -172,8 +172,8 @@ class Application {
     }
     try {
       const place = await this.#replace(path, target, isAsBefore, async (temporary) => {
-        if (known !== undefined) return await this.#files.hardLink(await known, temporary);
-        await this.#writeFile(temporary, node);
+        if (known === undefined) await this.#writeFile(temporary, node);
+        else await this.#files.hardLink(await known, temporary);
       });
       put.resolve(place);
     } catch (error) {

@@ -2,7 +2,7 @@
 
 import type { Ext4Contents, FileNode, TreeNode } from "@kelpie/formats";
 import { KelpieError } from "@kelpie/platform";
-import { pristineSeconds } from "./disk-image.ts";
+import { pristineSeconds, treeOnDisk } from "./disk-image.ts";
 import type { HostEntry } from "./host-tree.ts";
 
 /** One path that is no longer as it was. */
@@ -21,7 +21,6 @@ export interface Changes {
 
 /** A guest's mode for the host: what would lend a caller's rights to others stays behind. */
 const carriedMode = 0o777;
-const lostAndFound = "lost+found";
 
 /**
  * Compares a disk with what it was filled from. Removals come first, the deepest before what holds them; then what is
@@ -33,17 +32,16 @@ export function changesOf(
   { tree, changeTimes, blocks, blockBytes }: Ext4Contents,
   base: ReadonlyMap<string, HostEntry>,
 ): Changes {
-  const entries = [...tree.entries()].filter(
-    ({ path }) => path !== "" && path !== lostAndFound && !path.startsWith(`${lostAndFound}/`),
+  const prefix = `${treeOnDisk}/`;
+  const present = new Map(
+    [...tree.entries()]
+      .filter(({ path }) => path.startsWith(prefix))
+      .map(({ path, node }) => [path.slice(prefix.length), node]),
   );
-  requireRoomFor(
-    entries.map(({ node }) => node),
-    blocks * blockBytes,
-  );
-  const present = new Set(entries.map(({ path }) => path));
+  requireRoomFor([...present.values()], blocks * blockBytes);
   const skipped: string[] = [];
   const made: Change[] = [];
-  for (const { path, node } of entries) {
+  for (const [path, node] of present) {
     const before = base.get(path);
     if (before?.kind === node.kind && changeTimes.get(node) === pristineSeconds) continue;
     const change = changeTo(path, node, before);
@@ -51,7 +49,7 @@ export function changesOf(
     else if (change !== "same") made.push(change);
   }
   const removed = [...base]
-    .filter(([path, entry]) => !present.has(path) || replacesKind(tree.get(path), entry))
+    .filter(([path, entry]) => !present.has(path) || replacesKind(present.get(path), entry))
     .map(([path, entry]): Change => ({ kind: "remove", path, base: entry }));
   // A path sorts after its parents: backwards, children come first.
   removed.sort((a, b) => (a.path < b.path ? 1 : -1));

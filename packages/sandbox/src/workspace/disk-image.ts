@@ -1,14 +1,10 @@
 // A tree as a private disk, and back.
 
-import {
-  type ByteSink,
-  type Ext4Contents,
-  fileSource,
-  type FileTree,
-  readExt4,
-  writeExt4,
-} from "@kelpie/formats";
+import { type ByteSink, type Ext4Contents, fileSource, FileTree, readExt4, writeExt4 } from "@kelpie/formats";
 import type { FileHandle, Platform } from "@kelpie/platform";
+
+/** Where on the disk the tree is: its root has a lost+found, which is no business of whoever works in the tree. */
+export const treeOnDisk = "tree";
 
 const label = "kelpie-share";
 /** Room for what the guest writes; the file is sparse, so what is not used takes nothing. */
@@ -28,9 +24,11 @@ export async function writeDisk(
   tree: FileTree,
   signal: AbortSignal,
 ): Promise<number> {
+  const whole = new FileTree();
+  for (const entry of tree.entries()) whole.put(`${treeOnDisk}/${entry.path}`, entry.node);
   await using handle = await files.open(path, "create", 0o600);
   const sink = new FileSink(handle);
-  const { sizeBytes } = await writeExt4(tree, sink, {
+  const { sizeBytes } = await writeExt4(whole, sink, {
     label,
     seed: random.bytes(32),
     timestampSeconds: pristineSeconds,

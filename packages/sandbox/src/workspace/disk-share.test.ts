@@ -59,7 +59,7 @@ async function withShared(work: (shared: Shared) => Promise<void>): Promise<void
     disk,
     before,
     guest: async (...commands) => {
-      await writeFile(`${home.path}/commands`, `${commands.join("\n")}\n`);
+      await writeFile(`${home.path}/commands`, `cd tree\n${commands.join("\n")}\n`);
       await writeFile(`${home.path}/text`, "the guest's\n");
       const { stderr } = await run("debugfs", ["-w", "-f", `${home.path}/commands`, disk], {
         cwd: home.path,
@@ -88,7 +88,7 @@ test("what is written, made and removed on the disk is so on the host", { skip }
       "write text sub/new",
       "mkdir sub/made",
       "write text sub/made/deep",
-      "symlink /sub/way ../one",
+      "symlink sub/way ../one",
       "rm sub/two",
       "rmdir sub/empty",
       "sif one mode 0104755",
@@ -149,10 +149,10 @@ test("nothing is written through a symlink, neither the guest's own nor one that
     await guest(
       "rm sub/two",
       "write text sub/two",
-      "symlink /out ../outside",
+      "symlink out ../outside",
       "write text new",
       "rm also-one",
-      "symlink /also-one /etc/passwd",
+      "symlink also-one /etc/passwd",
     );
     await rm(`${root}/sub`, { recursive: true });
     await symlink("../outside", `${root}/sub`);
@@ -196,7 +196,7 @@ test("files that together claim more than the disk has room for are refused befo
     content: { ...textSource(""), sizeBytes: 600 },
   });
   const tree = new FileTree();
-  for (const name of ["a", "b"]) tree.put(name, node());
+  for (const name of ["a", "b"]) tree.put(`tree/${name}`, node());
   const frame = { label: "", uuid: "", freeBlocks: 0, inodes: 2, freeInodes: 0, changeTimes: new Map() };
   assert.throws(
     () => changesOf({ ...frame, tree, blocks: 1, blockBytes: 1024 }, new Map()),

@@ -7,7 +7,7 @@ import { guestError } from "../agent/guest-error.ts";
 import type { Attachment, AttachTarget, MachineNeeds } from "../lifecycle/attachment.ts";
 import { applyChanges } from "./apply-changes.ts";
 import { changesOf } from "./changes.ts";
-import { readDisk, writeDisk } from "./disk-image.ts";
+import { readDisk, treeOnDisk, writeDisk } from "./disk-image.ts";
 import { type HostTree, readHostTree } from "./host-tree.ts";
 import { mountInGuest } from "./mount-in-guest.ts";
 import { describeShare, type Share } from "./share.ts";
@@ -49,7 +49,10 @@ export class DiskShare implements Attachment {
     await machine.plug({ kind: "disk", name, path, readOnly: share.readOnly });
     const source = { case: "block", value: { device: { case: "serial", value: name } } } as const;
     const { target, readOnly } = share;
-    await mountInGuest(platform.clock, agent, { source, target, readOnly }, signal);
+    const wholeDisk = `/run/kelpie/disks/${name}`;
+    await mountInGuest(platform.clock, agent, { source, target: wholeDisk, readOnly }, signal);
+    const bind = { case: "bindPath", value: `${wholeDisk}/${treeOnDisk}` } as const;
+    await mountInGuest(platform.clock, agent, { source: bind, target, readOnly }, signal);
     this.#filled = { root, path, tree };
   }
 

@@ -83,7 +83,10 @@ function describeShared(image: BootImage, transport: Transport): void {
       if (KelpieError.is(error) && error.code === "unsupported") return undefined;
       throw error;
     });
-    if (booted === undefined) return t.skip("the test image's kernel has no 9p");
+    if (booted === undefined) {
+      t.skip("the test image's kernel has no 9p");
+      return;
+    }
     const { sandbox, sh } = booted;
     await using _ = sandbox;
     const expect = async (what: string, script: string, expected: string): Promise<void> => {
@@ -165,10 +168,9 @@ function describeShared(image: BootImage, transport: Transport): void {
     assert.equal((await stat(`${root}/new`)).uid, process.getuid?.());
     assert.equal((await files.list(`${root}/many`)).length, manyFiles);
     assert.equal((await run("sha256sum", ["-c", "large.sum"], { cwd: root })).stdout, "large: OK\n");
-    const sparse = await files.stat(`${root}/sparse`);
-    assert.equal(sparse?.sizeBytes, 1073741828);
-    assert.ok((sparse?.allocatedBytes ?? Infinity) < 1 << 20, "holes stay holes");
-    return undefined;
+    const sparse = await stat(`${root}/sparse`);
+    assert.equal(sparse.size, 1073741828);
+    assert.ok(sparse.blocks * 512 < 1 << 20, "holes stay holes");
   });
 
   test("that is read only stays as it is, whatever the guest's root tries", async (t) => {
@@ -180,7 +182,10 @@ function describeShared(image: BootImage, transport: Transport): void {
       if (KelpieError.is(error) && error.code === "unsupported") return undefined;
       throw error;
     });
-    if (booted === undefined) return t.skip("the test image's kernel has no 9p");
+    if (booted === undefined) {
+      t.skip("the test image's kernel has no 9p");
+      return;
+    }
     await using sandbox = booted.sandbox;
     const tried = await booted.sh(
       "cat note; echo no > note; mount -o remount,rw /workspace; echo no > note; echo no > more",
@@ -189,6 +194,5 @@ function describeShared(image: BootImage, transport: Transport): void {
     assert.deepEqual(await sandbox.finish(), []);
     assert.equal(await readFile(`${readOnly}/note`, "utf8"), "as it is\n");
     assert.deepEqual(await files.list(readOnly), ["note"]);
-    return undefined;
   });
 }

@@ -78,8 +78,8 @@ export function virtioFsCommand(
     "sh",
     source,
   ];
-  const [first, ...rest] = [...(isRoot && !readOnly ? [] : unshare), ...(readOnly ? readOnlyFirst : [])];
-  return first === undefined ? [program, ...options] : [first, ...rest, program, ...options];
+  if (isRoot && !readOnly) return [program, ...options];
+  return [...unshare, ...(readOnly ? readOnlyFirst : []), program, ...options];
 }
 
 /**
@@ -120,7 +120,7 @@ async function untilItListens(child: ChildProcess): Promise<void> {
     const exit = await child.exit;
     listening.reject(
       new KelpieError("process-failed", "virtiofsd did not start", {
-        found: [`${exit.kind === "exited" ? `exit code ${exit.code}` : exit.signal}`, ...words].join("\n"),
+        found: [exit.kind === "exited" ? `exit code ${exit.code}` : exit.signal, ...words].join("\n"),
       }),
     );
   });
