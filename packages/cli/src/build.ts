@@ -1,5 +1,6 @@
 // Building an image as the commands do it: spec and source chosen, requirements checked, progress printed.
 
+import { join } from "node:path";
 import { type Architecture, architectures, KelpieError } from "@kelpie/platform";
 import {
   type BuildOptions,
@@ -7,6 +8,8 @@ import {
   type BuiltImage,
   buildFromVendored,
   buildImage,
+  fetchVendored,
+  formatReference,
   type ImageSpec,
   loadSpec,
   type LockedImage,
@@ -18,6 +21,7 @@ import {
   type SourceIdentity,
   sourceIdentity,
   vendoredLockPath,
+  type VendoredPlace,
 } from "@kelpie/images";
 import type { CommandContext } from "./command.ts";
 import type { Phases } from "./output/phases.ts";
@@ -43,8 +47,8 @@ export type LockChoice =
   | { readonly kind: "none" }
   /** It must be there. */
   | { readonly kind: "file"; readonly path: string }
-  /** What `kelpie images vendor` has kept in a directory, and nothing else. */
-  | { readonly kind: "vendored"; readonly directory: string };
+  /** What `kelpie images vendor` has kept in a directory or an artifact, and nothing else. */
+  | { readonly kind: "vendored"; readonly from: string | VendoredPlace };
 
 /** Builds one image and shows its phases. */
 export async function build(
@@ -65,7 +69,8 @@ export async function buildOptions(
   const { architecture, version, baseTarball, offline = false, source } = request;
   const overrides = baseTarball === undefined ? {} : { baseTarball };
   const spec = await loadSpec(platform, request.spec, architecture, overrides);
-  const lock = await readLock(context, request, spec);
+  const directory = await vendoredDirectory(context, phases, request);
+  const lock = await readLock(context, request, spec, directory);
   const options = {
     platform,
     home,
@@ -78,24 +83,41 @@ export async function buildOptions(
     onProgress: (progress: BuildProgress) => show(phases, progress),
     signal,
   };
-  return request.lock?.kind === "vendored" && lock !== undefined
-    ? buildFromVendored({ ...options, lock }, request.lock.directory)
+  return directory !== undefined && lock !== undefined
+    ? buildFromVendored({ ...options, lock }, directory)
     : options;
+}
+
+/** Where what was vendored lies, brought here first from an artifact. Undefined for a build of another kind. */
+async function vendoredDirectory(
+  { platform, home, signal }: CommandContext,
+  phases: Phases,
+  { lock, architecture }: BuildRequest,
+): Promise<string | undefined> {
+  if (lock?.kind !== "vendored") return undefined;
+  const { from } = lock;
+  if (typeof from === "string") return from;
+  return phases.run(
+    "vendored",
+    () => fetchVendored(platform, join(home, "cache"), from, architecture, { signal }),
+    () => (from.kind === "layout" ? from.directory : formatReference(from.reference)),
+  );
 }
 
 async function readLock(
   { platform: { files } }: CommandContext,
   request: BuildRequest,
   spec: ImageSpec,
+  vendored: string | undefined,
 ): Promise<LockedImage | undefined> {
   const { lock } = request;
   if (lock?.kind === "none") return undefined;
   const path =
-    lock === undefined
-      ? lockPath(request.spec)
-      : lock.kind === "file"
-        ? lock.path
-        : vendoredLockPath(lock.directory);
+    lock?.kind === "file"
+      ? lock.path
+      : vendored === undefined
+        ? lockPath(request.spec)
+        : vendoredLockPath(vendored);
   if ((await files.stat(path)) === undefined) {
     if (lock === undefined) return undefined;
     const kind = lock.kind === "file" ? "lock" : "vendor --output DIR";

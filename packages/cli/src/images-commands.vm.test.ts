@@ -58,11 +58,11 @@ test("a build takes the lock beside its spec by itself, and refuses one that is 
 });
 
 test("a locked build and one from what was kept, with an empty home, give the same bytes", () => {
-  const kept = join(work, "kept");
+  const kept = `oci:${join(work, "kept")}`;
   const empty = join(work, "empty");
   const arch = ["--spec", spec, "--arch", "amd64"];
   const version = succeeds(["images", "build", ...arch]).trimEnd();
-  succeeds(["images", "vendor", ...arch, "--output", kept]);
+  assert.equal(succeeds(["images", "vendor", ...arch, "--output", kept]), `${kept}\n`);
   assert.equal(mustSucceed(empty, ["images", "build", ...arch, "--vendored", kept]).trimEnd(), version);
   const name = readdirSync(join(home, "images")).find((each) => each.startsWith(version)) ?? "";
   for (const file of ["rootfs.ext4", "vmlinuz", "initrd", "metadata.json"]) {

@@ -1,5 +1,6 @@
 // Options by which commands name a spec, what it is resolved from, and its lock.
 
+import { parseReference, type VendoredPlace } from "@kelpie/images";
 import { KelpieError } from "@kelpie/platform";
 import type { LockChoice } from "./build.ts";
 
@@ -22,11 +23,23 @@ export const lockOptions = {
   },
   vendored: {
     type: "string",
-    value: "DIR",
-    help: "Take everything from what `kelpie images vendor` has put there",
+    value: "PLACE",
+    help: "Take everything from where `kelpie images vendor` has put it: DIR, oci:DIR or REPOSITORY@DIGEST",
   },
   unlocked: { type: "boolean", help: "Look packages up anew, whatever lock there is" },
 } as const;
+
+/** Before the directory of an OCI image layout. */
+export const layoutPrefix = "oci:";
+
+/** What --vendored names; a tag needs `oci://` in front, to be told from a directory. */
+function vendoredPlace(text: string): VendoredPlace | string {
+  const isRegistry = text.startsWith("oci://") || text.includes("@sha256:");
+  if (isRegistry) return { kind: "registry", reference: parseReference(text) };
+  return text.startsWith(layoutPrefix)
+    ? { kind: "layout", directory: text.slice(layoutPrefix.length) }
+    : text;
+}
 
 /** @throws KelpieError `usage` where more than one is given. */
 export function lockChoice(options: {
@@ -37,7 +50,7 @@ export function lockChoice(options: {
   const { locked, vendored, unlocked } = options;
   const choices: LockChoice[] = [
     ...(locked === undefined ? [] : [{ kind: "file", path: locked } as const]),
-    ...(vendored === undefined ? [] : [{ kind: "vendored", directory: vendored } as const]),
+    ...(vendored === undefined ? [] : [{ kind: "vendored", from: vendoredPlace(vendored) } as const]),
     ...(unlocked === true ? [{ kind: "none" } as const] : []),
   ];
   if (choices.length > 1)

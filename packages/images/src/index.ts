@@ -75,12 +75,16 @@ export {
 export { rebuildImage, type Rebuilt } from "./plan/rebuild.ts";
 export {
   buildFromVendored,
+  type Keep,
+  keepIn,
   type LockedBuild,
   type Vendored,
   vendoredLockPath,
   vendorImage,
   type VendorOptions,
-} from "./plan/vendor.ts";
+} from "./vendor/vendor.ts";
+export { fetchVendored, type VendoredPlace } from "./vendor/fetch-vendored.ts";
+export { type KeptFile, pushVendored, writeVendoredLayout } from "./vendor/write-vendored.ts";
 export { type Component, readComponents } from "./sbom/read-components.ts";
 export {
   type Share,

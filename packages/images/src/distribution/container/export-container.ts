@@ -8,8 +8,9 @@ import type { StoredImage } from "../../store/image-store.ts";
 import { formatImageVersion } from "../../version/image-version.ts";
 import type { Digest } from "../oci/digest.ts";
 import { releaseFileName } from "../release/export-image.ts";
+import { type LayoutFile, requireRoomForLayout, writeLayout } from "../oci/layout.ts";
 import { type ContainerImage, containerImage } from "./container-image.ts";
-import { dockerArchive, type LayoutFile, localName, ociLayout } from "./layout.ts";
+import { dockerArchive, localName, ociLayout } from "./layouts.ts";
 
 /** `oci`: an image layout for any number of architectures. `docker-archive`: for one, as `docker save` writes it. */
 export const containerFormats = ["oci", "docker-archive"] as const;
@@ -53,16 +54,16 @@ export async function exportContainer(options: ExportContainerOptions): Promise<
     });
   const path = await placeOf(options, first);
   const isDirectory = format === "oci" && !path.endsWith(".tar");
-  if (isDirectory) await requireNothing(files, path);
+  if (isDirectory) await requireRoomForLayout(files, path);
   await using scratch = await files.temporaryDirectory("kelpie-container-");
-  const containers: ContainerImage[] = [];
-  for (const image of images) containers.push(await containerImage(platform, image, scratch.path, signal));
-  const [container] = containers;
-  if (container === undefined) throw new KelpieError("internal", "There is no image to export");
+  const container = await containerImage(platform, first, scratch.path, signal);
+  const containers: [ContainerImage, ...ContainerImage[]] = [container];
+  for (const image of images.slice(1))
+    containers.push(await containerImage(platform, image, scratch.path, signal));
   const layout = format === "oci" ? ociLayout(containers) : dockerArchive(container);
   const temporary = join(dirname(path), `.${basename(path)}.${randomHex(platform.random, 6)}.tmp`);
   try {
-    if (isDirectory) await writeDirectory(files, temporary, layout, signal);
+    if (isDirectory) await writeLayout(files, temporary, layout, signal);
     else await writeArchive(files, temporary, layout, container);
     await files.rename(temporary, path);
   } catch (error) {
@@ -88,30 +89,6 @@ async function placeOf(
   if ((await files.stat(output))?.kind !== "directory") return output;
   const version = formatImageVersion(image.version);
   return join(output, releaseFileName({ ...image, version }).replace(/\.tar\.gz$/, ".docker.tar"));
-}
-
-async function requireNothing(files: Files, path: string): Promise<void> {
-  const status = await files.stat(path);
-  if (status === undefined || (status.kind === "directory" && (await files.list(path)).length === 0)) return;
-  throw new KelpieError("already-exists", "An image layout gets a directory of its own", {
-    expected: "nothing, or an empty directory",
-    found: `a ${status.kind}`,
-    where: path,
-  });
-}
-
-async function writeDirectory(
-  files: Files,
-  directory: string,
-  layout: readonly LayoutFile[],
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  for (const { path, content } of layout) {
-    await files.makeDirectory(join(directory, dirname(path)));
-    await writeImageFile(files, join(directory, path), async (sink) => {
-      for await (const chunk of content.open(signal)) await sink.write(chunk);
-    });
-  }
 }
 
 async function writeArchive(

@@ -39,7 +39,8 @@ const manifest = z.looseObject({
 
 const index = z.looseObject({
   schemaVersion: z.literal(2),
-  mediaType: z.literal(indexMediaType),
+  /** Some tools leave it out of a layout's index. */
+  mediaType: z.literal(indexMediaType).default(indexMediaType),
   artifactType: text.optional(),
   manifests: z.array(descriptor).max(4096),
   annotations: annotations.optional(),

@@ -1,29 +1,13 @@
-// Container images as files: an OCI image layout (OCI image specification 1.1, "Image Layout"), or an archive for docker load.
+// Container images as files: an OCI image layout, or an archive for docker load.
 
 import { bytesSource, type ByteSource } from "@kelpie/formats";
 import { canonicalJson } from "../../plan/canonical-json.ts";
-import { digestOf } from "../oci/digest.ts";
-import { type Descriptor, type Index, indexMediaType, manifestBytes } from "../oci/manifest.ts";
-import { parseRepository } from "../oci/reference.ts";
 import { emptyIndex, withImage } from "../artifact/image-index.ts";
+import { digestOf } from "../oci/digest.ts";
+import { blobFile, blobPath, eachOnce, type LayoutFile, layoutHead } from "../oci/layout.ts";
+import { type Index, indexMediaType, manifestBytes } from "../oci/manifest.ts";
+import { parseRepository } from "../oci/reference.ts";
 import type { ContainerImage } from "./container-image.ts";
-
-/** A file of a layout. */
-export interface LayoutFile {
-  /** Relative to the layout's directory. */
-  readonly path: string;
-  readonly content: ByteSource;
-}
-
-/** The marker of a layout. */
-export const layoutMarker: LayoutFile = {
-  path: "oci-layout",
-  content: bytesSource(new TextEncoder().encode('{"imageLayoutVersion":"1.0.0"}')),
-};
-
-export function blobPath(digest: string): string {
-  return `blobs/${digest.replace(":", "/")}`;
-}
 
 /**
  * The name that images have when they are loaded: `kelpie-base:1.0.0-…`.
@@ -36,7 +20,7 @@ export function localName({ metadata }: ContainerImage, tag = metadata.version):
 }
 
 /** The index over container images for several architectures, as it stands behind a tag. */
-export function containerIndex(images: readonly ContainerImage[]): Index {
+function containerIndex(images: readonly ContainerImage[]): Index {
   let index = emptyIndex;
   for (const {
     metadata: { architecture, version },
@@ -47,13 +31,17 @@ export function containerIndex(images: readonly ContainerImage[]): Index {
 }
 
 /** A layout with one name in it, the version, for an index over all of `images`. */
-export function ociLayout(images: readonly ContainerImage[]): LayoutFile[] {
+export function ociLayout(images: readonly [ContainerImage, ...ContainerImage[]]): LayoutFile[] {
+  const [first] = images;
   const index = manifestBytes(containerIndex(images));
   const named = { mediaType: indexMediaType, digest: digestOf(index), size: index.length };
+  const annotations = {
+    "io.containerd.image.name": `docker.io/library/${localName(first)}`,
+    "org.opencontainers.image.ref.name": first.metadata.version,
+  };
   return [
-    layoutMarker,
-    indexFile(images, named),
-    { path: blobPath(named.digest), content: bytesSource(index) },
+    ...layoutHead([{ ...named, annotations }]),
+    blobFile(named, index),
     ...eachOnce(images.flatMap(blobFiles)),
   ];
 }
@@ -71,37 +59,15 @@ export function dockerArchive(image: ContainerImage): LayoutFile[] {
   };
   return [
     { path: "manifest.json", content: jsonSource([description]) },
-    { path: blobPath(config.digest), content: bytesSource(config.bytes) },
+    blobFile(config, config.bytes),
     ...eachOnce(layerFiles(image)),
   ];
 }
 
-/** Two images, or two layers, that hold the same are one file. */
-function eachOnce(files: readonly LayoutFile[]): LayoutFile[] {
-  return [...new Map(files.map((file) => [file.path, file])).values()];
-}
-
-function indexFile([first]: readonly ContainerImage[], named: Descriptor): LayoutFile {
-  const annotations =
-    first === undefined
-      ? {}
-      : {
-          "io.containerd.image.name": `docker.io/library/${localName(first)}`,
-          "org.opencontainers.image.ref.name": first.metadata.version,
-        };
-  return {
-    path: "index.json",
-    content: jsonSource({ ...emptyIndex, manifests: [{ ...named, annotations }] }),
-  };
-}
-
 /** What names others comes before them, for a reader of a stream. */
 function blobFiles(image: ContainerImage): LayoutFile[] {
-  const documents = [image.manifest, image.config];
-  return [
-    ...documents.map(({ digest, bytes }) => ({ path: blobPath(digest), content: bytesSource(bytes) })),
-    ...layerFiles(image),
-  ];
+  const { manifest, config } = image;
+  return [blobFile(manifest, manifest.bytes), blobFile(config, config.bytes), ...layerFiles(image)];
 }
 
 function layerFiles({ layers }: ContainerImage): LayoutFile[] {

@@ -2,14 +2,14 @@ import assert from "node:assert/strict";
 import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { KelpieError } from "@kelpie/platform";
+import { KelpieError, realPlatform } from "@kelpie/platform";
 import { createTestKey } from "../../../repositories/src/alpine/testing/packages.ts";
 import { startMirror } from "../../../repositories/src/testing/mirror.ts";
 import { type BuildOptions, buildImage, planImage } from "../build/build-image.ts";
 import { optionsFor, publish } from "../build/testing/small-alpine.ts";
 import { smallWorld } from "../build/testing/small-world.ts";
-import { lockPlan } from "./lock.ts";
-import { buildFromVendored, type LockedBuild, vendorImage } from "./vendor.ts";
+import { lockPlan } from "../plan/lock.ts";
+import { buildFromVendored, keepIn, type LockedBuild, vendorImage } from "./vendor.ts";
 
 /** As on a machine that has no compiler. */
 function withoutCompiler<T extends BuildOptions>(options: T): T {
@@ -37,10 +37,10 @@ test("what is kept builds the same image with an empty cache, no mirror and no c
     const options = await optionsFor(world, mirror, key);
     there = await optionsFor(other, mirror, key);
     first = { ...options, lock: lockPlan(options.spec, await planImage(options)) };
-    const { files, sizeBytes } = await vendorImage({ ...first, directory: kept });
+    const { files, sizeBytes } = await vendorImage({ ...first, keep: keepIn(realPlatform, kept) });
     assert.equal(files, 5);
     assert.ok(sizeBytes > 0);
-    assert.deepEqual(await vendorImage({ ...first, directory: kept }), { files, sizeBytes });
+    assert.deepEqual(await vendorImage({ ...first, keep: keepIn(realPlatform, kept) }), { files, sizeBytes });
   }
   const { image } = await buildImage(first);
   const again = await buildImage(
@@ -55,7 +55,7 @@ test("a base tarball is kept too, and taken from where it is kept", async () => 
   const kept = join(world.directory, "kept");
   const { options, spec } = world;
   const build = { ...options, lock: lockPlan(spec, await planImage(options)) };
-  await vendorImage({ ...build, directory: kept });
+  await vendorImage({ ...build, keep: keepIn(realPlatform, kept) });
   await rm(join(world.directory, "base.tar.gz"));
   await assert.rejects(buildImage(build), { code: "not-found" });
   await buildImage(await buildFromVendored(build, kept));
@@ -70,7 +70,7 @@ test("what was changed where it was kept is refused", async () => {
   const options = await optionsFor(world, mirror, key);
   const lock = lockPlan(options.spec, await planImage(options));
   const kept = join(world.directory, "kept");
-  await vendorImage({ ...options, lock, directory: kept });
+  await vendorImage({ ...options, lock, keep: keepIn(realPlatform, kept) });
   const there = { ...(await optionsFor(other, mirror, key)), lock };
   const program = join(kept, "guest", lock.guest.agent.replace(":", "-"));
   const right = await readFile(program);

@@ -1,4 +1,4 @@
-// Everything that a lock names, kept in a directory of its owner's: a build from it needs no mirror, no compiler and no cache.
+// Everything that a lock names, kept where its owner wants it: a build from it needs no mirror, no compiler and no cache.
 
 import { dirname, join } from "node:path";
 import { type Files, KelpieError, type Platform, randomHex } from "@kelpie/platform";
@@ -9,8 +9,8 @@ import { realServices } from "../build/services.ts";
 import { cacheDirectory } from "../build/sources.ts";
 import type { GuestBinaries } from "../guest/guest-binaries.ts";
 import { baseArchive } from "../rootfs/base-tarball.ts";
-import { sha256Of } from "./host-files.ts";
-import type { LockedImage } from "./lock.ts";
+import { sha256Of } from "../plan/host-files.ts";
+import type { LockedImage } from "../plan/lock.ts";
 
 /** A build with a lock. */
 export interface LockedBuild extends BuildOptions {
@@ -18,13 +18,15 @@ export interface LockedBuild extends BuildOptions {
 }
 
 export interface VendorOptions extends LockedBuild {
-  /** Made where it is missing. What it holds already is kept if it is right. */
-  readonly directory: string;
+  readonly keep: Keep;
   /** Takes the name of what is kept just now. */
   readonly onFile?: (name: string) => void;
 }
 
-/** What a vendored directory holds of one lock. */
+/** Keeps the file at `path`, which stays as it is, under the relative path `place`. */
+export type Keep = (place: string, path: string) => Promise<void>;
+
+/** What was kept of one lock. */
 export interface Vendored {
   readonly files: number;
   readonly sizeBytes: number;
@@ -35,14 +37,19 @@ export function vendoredLockPath(directory: string): string {
   return join(directory, "lock.yaml");
 }
 
+/** Keeps copies in a directory, made where it is missing. What it holds already stays if it is right. */
+export function keepIn(platform: Pick<Platform, "files" | "random">, directory: string): Keep {
+  return (place, path) => putAside(platform, path, join(directory, place));
+}
+
 /**
- * Puts every archive that the lock names, and the guest's programs, into a directory: those of the cache, and what it does
- * not have from where the lock says. The spec's own files and a kernel of the host stay where they are.
+ * Keeps every archive that the lock names, and the guest's programs: those of the cache, and what it does not have from where
+ * the lock says. The spec's own files and a kernel of the host stay where they are.
  *
  * @throws KelpieError `digest-mismatch`, `signature-invalid`, `unreachable`, `cancelled`, `disk-full`.
  */
 export async function vendorImage(options: VendorOptions): Promise<Vendored> {
-  const { platform, home, spec, lock, directory, signal, services = realServices } = options;
+  const { platform, home, spec, lock, signal, services = realServices } = options;
   const { offline = false, onFile = () => undefined } = options;
   const { files } = platform;
   const { architecture } = spec;
@@ -53,8 +60,8 @@ export async function vendorImage(options: VendorOptions): Promise<Vendored> {
   const kept: string[] = [];
   const keep = async (from: string, place: string): Promise<void> => {
     signal?.throwIfAborted();
-    await putAside(platform, from, join(directory, place));
-    kept.push(join(directory, place));
+    await options.keep(place, from);
+    kept.push(from);
   };
 
   for (const chosen of lockedPackages(lock)) {
@@ -105,6 +112,16 @@ export async function buildFromVendored(options: LockedBuild, directory: string)
         : { ...spec, base: { ...spec.base, tarball: join(directory, basePath(spec.base)) } },
     services: { ...services, guestBinaries: () => vendoredPrograms(files, directory, lock) },
   };
+}
+
+/** The relative paths of all that a build of this lock takes. */
+export function lockedPlaces(lock: LockedImage): readonly string[] {
+  return [
+    ...lockedPackages(lock).map(archivePath),
+    ...(lock.base === undefined ? [] : [basePath(lock.base)]),
+    programPath(lock.guest.init),
+    programPath(lock.guest.agent),
+  ];
 }
 
 function lockedPackages({ packages, kernel }: LockedImage): readonly ResolvedPackage[] {
