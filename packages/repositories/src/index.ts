@@ -1,6 +1,13 @@
 // Package sources: Alpine and Debian repositories, verified, resolved, fetched and cached.
 
 export type { AlpineArchive } from "./alpine/archive.ts";
+export {
+  type AlpineBase,
+  installOver,
+  keptPackages,
+  readAlpineBase,
+  triggeredPackages,
+} from "./alpine/base.ts";
 export { alpineDatabase, type InstalledState } from "./alpine/database.ts";
 export {
   type InstalledFile,

@@ -115,7 +115,11 @@ async function prepare(options: BuildOptions, report: BuildReporter): Promise<Pr
   const sources = await report.run(
     "plan",
     (note) => openSources({ platform, home, spec, lock, services, timestampSeconds, offline, signal }, note),
-    ({ packages }) => (spec.base === undefined ? `${packages.length} packages` : "a base tarball"),
+    ({ packages }) =>
+      [
+        ...(spec.base === undefined ? [] : ["a base tarball"]),
+        ...(packages.length === 0 ? [] : [`${packages.length} packages`]),
+      ].join(", "),
   );
   const guest = await report.run(
     "guest",

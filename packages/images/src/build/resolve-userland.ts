@@ -1,26 +1,34 @@
 // Which packages, or which base, the userland of an image is made of, and how they are fetched.
 
+import type { FileTree } from "@kelpie/formats";
 import { KelpieError } from "@kelpie/platform";
-import type { AlpineArchive, AlpineRepository, ResolvedPackage } from "@kelpie/repositories";
+import {
+  type AlpineArchive,
+  type AlpineRepository,
+  readAlpineBase,
+  type ResolvedPackage,
+} from "@kelpie/repositories";
 import { baseTree } from "../rootfs/base-tarball.ts";
 import type { BaseTarball } from "../spec/schema.ts";
 import type { Repositories } from "./repositories.ts";
 import { cacheDirectory, type SourceOptions, type Sources } from "./sources.ts";
-import { alpineUserland, baseUserland, debianUserland } from "./userland.ts";
+import { alpineUserland, baseUserland, debianUserland, extendedUserland } from "./userland.ts";
 
 export interface ResolvedUserland {
   readonly packages: readonly ResolvedPackage[];
   readonly fetch: Sources["fetchUserland"];
 }
 
-/** @throws KelpieError `unresolvable`, `unsupported` (a base together with packages). */
+/** @throws KelpieError `unresolvable`, `unsupported` (a Debian base together with packages). */
 export async function resolveUserland(
   options: SourceOptions,
   repositories: Repositories,
 ): Promise<ResolvedUserland> {
   const { spec, lock, signal, timestampSeconds } = options;
   const { base, distribution, packages: world, assume } = spec;
-  if (base !== undefined) return baseOnly(options, base);
+  if (base !== undefined) {
+    return world.length === 0 ? baseOnly(options, base) : await baseAndPackages(options, base, repositories);
+  }
   switch (distribution) {
     case "debian": {
       const repository = await repositories.debian();
@@ -31,11 +39,7 @@ export async function resolveUserland(
       };
     }
     case "alpine": {
-      if (assume.length > 0) {
-        throw new KelpieError("unsupported", "Alpine's packages cannot be assumed to be there", {
-          found: `assume: ${assume.join(", ")}`,
-        });
-      }
+      refuseAssumed(spec);
       const repository = await repositories.alpine();
       const packages = lock?.packages ?? repository.resolve(world).packages;
       return {
@@ -49,29 +53,57 @@ export async function resolveUserland(
   }
 }
 
+function openBase(
+  options: SourceOptions,
+  base: BaseTarball,
+  onProgress?: (text: string) => void,
+): Promise<FileTree> {
+  const { platform, offline, signal } = options;
+  const progress = onProgress === undefined ? {} : { onProgress };
+  return baseTree({ platform, cacheDirectory: cacheDirectory(options), base, offline, ...progress, signal });
+}
+
 function baseOnly(options: SourceOptions, base: BaseTarball): ResolvedUserland {
-  const { platform, spec, offline, signal } = options;
-  if (spec.packages.length > 0) {
-    throw new KelpieError("unsupported", "A base tarball cannot be mixed with packages", {
-      expected: "a spec with `base` or with `packages`",
+  return {
+    packages: [],
+    fetch: async (note) => baseUserland(await openBase(options, base, note), options.spec),
+  };
+}
+
+/** The base's own packages are the world to begin with: only what is added to it, or put in its place, is fetched. */
+async function baseAndPackages(
+  options: SourceOptions,
+  base: BaseTarball,
+  repositories: Repositories,
+): Promise<ResolvedUserland> {
+  const { spec, lock, signal, timestampSeconds } = options;
+  if (spec.distribution !== "alpine") {
+    throw new KelpieError("unsupported", "Packages can be added to an Alpine base only", {
+      found: `a base and packages of ${spec.distribution}`,
       help: "Take the base's packages from its repositories instead: list them under `packages`, without `base`.",
     });
   }
-  return {
-    packages: [],
-    fetch: async (onProgress) =>
-      baseUserland(
-        await baseTree({
-          platform,
-          cacheDirectory: cacheDirectory(options),
-          base,
-          offline,
-          onProgress,
-          signal,
-        }),
-        spec,
-      ),
+  refuseAssumed(spec);
+  const repository = await repositories.alpine();
+  const resolveOver = async (): Promise<readonly ResolvedPackage[]> => {
+    const { packages, world } = await readAlpineBase(await openBase(options, base), base.tarball);
+    return repository.resolve([...world, ...spec.packages], packages).packages;
   };
+  const packages = lock?.packages ?? (await resolveOver());
+  return {
+    packages,
+    fetch: async (note) => {
+      const archives = await fetchEach(repository, packages, note, signal);
+      return extendedUserland(await openBase(options, base, note), archives, spec, timestampSeconds);
+    },
+  };
+}
+
+function refuseAssumed({ assume }: Pick<SourceOptions["spec"], "assume">): void {
+  if (assume.length === 0) return;
+  throw new KelpieError("unsupported", "Alpine's packages cannot be assumed to be there", {
+    found: `assume: ${assume.join(", ")}`,
+  });
 }
 
 async function fetchEach(

@@ -1,16 +1,21 @@
 // The userland of an image: packages merged into a tree, or a base tarball, with what their scripts come to.
 
-import type { FileTree } from "@kelpie/formats";
+import { FileTree } from "@kelpie/formats";
 import {
   type AlpineArchive,
   alpineDatabase,
   alpineMachines,
   type DebianArchive,
   debianDatabase,
+  type InstalledPackage,
+  installOver,
+  keptPackages,
   mergeDebianPackages,
   mergePackages,
+  readAlpineBase,
   readInstalled,
   type ResolvedPackage,
+  triggeredPackages,
   withOwners,
 } from "@kelpie/repositories";
 import { applyEffects } from "../effects/apply.ts";
@@ -72,7 +77,15 @@ export async function baseUserland(
 ): Promise<Userland> {
   const database = await readText(tree, apkDatabase, maxDatabaseBytes);
   const installed = database === undefined ? [] : readInstalled(database, apkDatabase);
-  const packages = installed.map(({ record }): ResolvedPackage => {
+  return { tree, packages: installedPackages(installed, architecture, base), effects: [] };
+}
+
+function installedPackages(
+  installed: readonly InstalledPackage[],
+  architecture: ImageSpec["architecture"],
+  base: ImageSpec["base"],
+): readonly ResolvedPackage[] {
+  return installed.map(({ record }): ResolvedPackage => {
     const { name, version, license, origin } = record;
     return {
       ecosystem: "alpine",
@@ -86,5 +99,46 @@ export async function baseUserland(
       ...(origin === "" ? {} : { source: origin }),
     };
   });
-  return { tree, packages, effects: [] };
+}
+
+/**
+ * An Alpine base with packages on top, as `apk add` in it would put them there. Of the base's own packages only those
+ * triggers count that the new files set off.
+ */
+export async function extendedUserland(
+  tree: FileTree,
+  archives: readonly AlpineArchive[],
+  spec: Pick<ImageSpec, "scripts" | "packages" | "architecture" | "base">,
+  mtimeSeconds: number,
+): Promise<Userland> {
+  const { scripts, packages: world, architecture, base } = spec;
+  const installed = await readAlpineBase(tree, base?.tarball ?? "the base");
+  const effects = recogniseAll(
+    [
+      ...installedPackages(triggeredPackages(installed, archives), architecture, base).map((each) => ({
+        package: each,
+        scripts: triggerOnly(installed.scripts.get(each.name)),
+      })),
+      ...archives,
+    ],
+    scripts,
+  );
+  // Which numbers the packages' accounts get is known once they stand beside those of the base.
+  const accounts = new TreeEditor(new FileTree(), mtimeSeconds);
+  for (const path of ["etc/passwd", "etc/group", "etc/shadow", "etc/gshadow"]) {
+    const node = tree.get(path);
+    if (node !== undefined) accounts.tree.put(path, node);
+  }
+  for (const { path, node } of mergePackages(archives).tree.entries())
+    if (!accounts.tree.has(path)) accounts.tree.put(path, node);
+  await applyEffects(accounts, effects, "accounts");
+  const owned = withOwners(archives, (await Accounts.read(accounts.tree)).numbers());
+  await installOver(tree, installed, owned, { world, mtimeSeconds });
+  const kept = installedPackages(keptPackages(installed, archives), architecture, base);
+  return { tree, packages: [...kept, ...archives.map((archive) => archive.package)], effects };
+}
+
+function triggerOnly(scripts: ReadonlyMap<string, string> | undefined): ReadonlyMap<string, string> {
+  const trigger = scripts?.get(".trigger");
+  return new Map(trigger === undefined ? [] : [[".trigger", trigger]]);
 }

@@ -2,6 +2,7 @@
 // and lock, and /etc/apk/world.
 
 import {
+  type ByteSink,
   bytesSource,
   bytewise,
   MemorySink,
@@ -40,7 +41,9 @@ export async function alpineDatabase(state: InstalledState): Promise<TreeEntry[]
     path,
     node: { kind: "directory", mode: 0o755, ...owned },
   });
-  const scripts = bytesSource(await scriptsTar(archives));
+  const sink = new MemorySink();
+  await writeScripts(archives.flatMap(scriptEntries), sink);
+  const scripts = bytesSource(sink.toBytes());
   return [
     ...["etc", "etc/apk", "lib", "lib/apk", "lib/apk/db", "lib/apk/exec"].map(directory),
     text("etc/apk/arch", `${machine}\n`),
@@ -58,7 +61,8 @@ export async function alpineDatabase(state: InstalledState): Promise<TreeEntry[]
   ];
 }
 
-function installedText(archive: AlpineArchive, owners: InstalledState["owners"]): string {
+/** A package's lines of the installed database. */
+export function installedText(archive: AlpineArchive, owners: InstalledState["owners"]): string {
   const { record, info, entries } = archive;
   const list = info.replaces.map(({ text }) => text).join(" ");
   const lines = [
@@ -95,26 +99,27 @@ function access(letter: "M" | "a", entry: DataEntry | undefined, usualMode: numb
   return [`${letter}:${uid}:${gid}:${mode.toString(8)}`];
 }
 
-function triggersLine({ record, info }: AlpineArchive): string {
+export function triggersLine({ record, info }: AlpineArchive): string {
   return info.triggers.length === 0 ? "" : `${record.checksum} ${info.triggers.join(" ")}\n`;
 }
 
-async function scriptsTar(archives: readonly AlpineArchive[]): Promise<Uint8Array> {
-  const entries = archives.flatMap(({ record, scripts }): TarSourceEntry[] =>
-    [...scripts].map(([name, content]) => ({
-      path: `${record.name}-${record.version}.${record.checksum}${name}`,
-      node: {
-        kind: "file",
-        mode: 0o755,
-        uid: 0,
-        gid: 0,
-        mtimeSeconds: record.buildTimeSeconds,
-        content: textSource(content),
-      },
-    })),
-  );
-  const sink = new MemorySink();
+/** A package's scripts as they stand in scripts.tar. */
+export function scriptEntries({ record, scripts }: AlpineArchive): readonly TarSourceEntry[] {
+  return [...scripts].map(([name, content]) => ({
+    path: `${record.name}-${record.version}.${record.checksum}${name}`,
+    node: {
+      kind: "file",
+      mode: 0o755,
+      uid: 0,
+      gid: 0,
+      mtimeSeconds: record.buildTimeSeconds,
+      content: textSource(content),
+    },
+  }));
+}
+
+/** Writes scripts.tar. */
+export async function writeScripts(entries: readonly TarSourceEntry[], sink: ByteSink): Promise<void> {
   const root = (): string => "root";
   await writeTar(entries, sink, { userName: root, groupName: root });
-  return sink.toBytes();
 }

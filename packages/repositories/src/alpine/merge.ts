@@ -3,8 +3,9 @@
 import { FileTree, type DirectoryNode } from "@kelpie/formats";
 import { KelpieError } from "@kelpie/platform";
 import type { AlpineArchive } from "./archive.ts";
-import { isContent } from "./dependency.ts";
+import { type Dependency, isContent } from "./dependency.ts";
 import type { DataEntry } from "./package-data.ts";
+import type { ApkRecord } from "./record.ts";
 
 export interface MergedPackages {
   readonly tree: FileTree;
@@ -69,33 +70,54 @@ function putFile(
   if (directoryOwner !== undefined)
     throw clash(path, directoryOwner, archive, "a directory of the one is a file of the other");
   const other = owners.get(path);
-  if (other !== undefined && !mayOverwrite(archive, other, path)) return;
+  if (other === archive) throw clash(path, other, archive, "it has the file twice");
+  if (other !== undefined && !mayOverwrite(claimOf(archive), claimOf(other), path)) return;
   tree.put(path, node);
   owners.set(path, archive);
 }
 
-function mayOverwrite(archive: AlpineArchive, other: AlpineArchive, path: string): boolean {
-  if (archive === other) throw clash(path, other, archive, "it has the file twice");
-  const { origin } = archive.record;
-  if (origin !== "" && origin === other.record.origin) return true;
-  const keeps = priorityOver(other, archive);
-  const takes = priorityOver(archive, other);
+/** What a package says of the files of others. */
+export interface Claim {
+  readonly record: Pick<ApkRecord, "name" | "version" | "checksum" | "origin">;
+  readonly replaces: readonly Dependency[];
+  readonly replacesPriority: number | undefined;
+}
+
+export function claimOf({ record, info }: AlpineArchive): Claim {
+  return { record, replaces: info.replaces, replacesPriority: info.replacesPriority };
+}
+
+/**
+ * Whether a package that comes takes a file from one that is there; if not, that one keeps it.
+ *
+ * @throws KelpieError `already-exists` where neither may replace the other.
+ */
+export function mayOverwrite(incoming: Claim, present: Claim, path: string): boolean {
+  const { origin } = incoming.record;
+  if (origin !== "" && origin === present.record.origin) return true;
+  const keeps = priorityOver(present, incoming);
+  const takes = priorityOver(incoming, present);
   if (keeps > takes) return false;
   if (takes >= 0) return true;
-  throw clash(path, other, archive, "neither says that it replaces the other");
+  throw clash(path, present, incoming, "neither says that it replaces the other");
 }
 
-/** The priority with which `archive` replaces `other`; -1 if it does not. */
-function priorityOver({ info }: AlpineArchive, { record }: AlpineArchive): number {
+/** The priority with which one package replaces another; -1 if it does not. */
+function priorityOver({ replaces, replacesPriority }: Claim, { record }: Claim): number {
   const { version, checksum } = record;
-  const replaces = info.replaces.some(
+  const isReplaced = replaces.some(
     (dependency) => dependency.name === record.name && isContent(dependency, { version, checksum }),
   );
-  return replaces ? (info.replacesPriority ?? 0) : -1;
+  return isReplaced ? (replacesPriority ?? 0) : -1;
 }
 
-function clash(path: string, first: AlpineArchive, second: AlpineArchive, why: string): KelpieError {
-  const title = ({ record }: AlpineArchive): string => `${record.name}-${record.version}`;
+function clash(
+  path: string,
+  first: Pick<Claim, "record">,
+  second: Pick<Claim, "record">,
+  why: string,
+): KelpieError {
+  const title = ({ record }: Pick<Claim, "record">): string => `${record.name}-${record.version}`;
   return new KelpieError("already-exists", "Two packages have the same file", {
     found: `${title(first)} and ${title(second)}: ${why}`,
     where: path,

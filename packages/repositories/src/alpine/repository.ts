@@ -7,6 +7,7 @@ import type { DownloadPlatform, HttpTimeouts, RetryPolicy } from "../http-get.ts
 import type { PackageRepository, Resolution, ResolvedPackage } from "../package.ts";
 import type { AlpineArchive } from "./archive.ts";
 import { fetchIndex } from "./index-cache.ts";
+import type { InstalledPackage } from "./installed.ts";
 import { type ApkContents, readPackage } from "./package-archive.ts";
 import type { ApkRecord } from "./record.ts";
 import { Resolver, type TaggedIndex } from "./resolve.ts";
@@ -39,6 +40,13 @@ export interface AlpineOptions {
 
 export interface AlpineRepository extends PackageRepository {
   readonly ecosystem: "alpine";
+  /**
+   * The packages that make `world` hold. Where packages are installed already, only what has to come beside them or in
+   * their place: they stay as they are where the world lets them, and come in newer versions where it does not.
+   *
+   * @throws KelpieError `unresolvable`, `invalid-input`.
+   */
+  resolve(world: readonly string[], installed?: readonly Pick<InstalledPackage, "record">[]): Resolution;
   /** Needs no index: what a lock records is enough. */
   fetch(chosen: ResolvedPackage, signal?: AbortSignal): Promise<AlpineArchive>;
   /** What the repositories say that they are, in their order, with the keys by which their indexes verified. */
@@ -95,9 +103,33 @@ export async function openAlpineRepositories(options: AlpineOptions): Promise<Al
       description,
       keyName,
     })),
-    resolve: (world) => describe(resolver, world, bases, architecture),
+    resolve: (world, installed = []) =>
+      installed.length === 0
+        ? describe(resolver, world, bases, architecture)
+        : resolveOver(tagged, world, installed, (over, all) => describe(over, all, bases, architecture)),
     fetch: (chosen, fetchSignal) => fetchAlpinePackage({ ...options, keys }, chosen, fetchSignal ?? signal),
   };
+}
+
+function resolveOver(
+  indexes: readonly TaggedIndex[],
+  world: readonly string[],
+  installed: readonly Pick<InstalledPackage, "record">[],
+  resolve: (resolver: Resolver, world: readonly string[]) => Resolution,
+): Resolution {
+  const records = installed.map(({ record }) => record);
+  const resolver = new Resolver([...indexes, { records }]);
+  const found = (names: readonly string[]): Resolution => {
+    const { packages, reasons } = resolve(resolver, [...world, ...names]);
+    const present = new Set(records.map(({ checksum }) => `${digestPrefix}${checksum}`));
+    return { packages: packages.filter(({ digest }) => !present.has(digest)), reasons };
+  };
+  try {
+    return found(records.map(({ name, checksum }) => `${name}><${checksum}`));
+  } catch (error) {
+    if (!KelpieError.is(error) || error.code !== "unresolvable") throw error;
+    return found(records.map(({ name }) => name));
+  }
 }
 
 /** Does `work` for all items at once. The first failure ends the rest, and is thrown when nothing is under way any more. */
