@@ -106,11 +106,12 @@ async function buildImages(): Promise<Outcome> {
   return runCheck(join(root, "kelpie"), args, { env: { ...process.env, KELPIE_HOME: testHome } });
 }
 
-/** The Rust programs' own checks, with the Rust that is installed. */
+/** The checks of the API, which both sides' types are made from, and of the programs in the VM, with the Rust that is installed. */
 async function guestChecks(): Promise<Outcome> {
   const cwd = join(root, "guest");
-  const env = { ...process.env, CARGO_TARGET_DIR: join(root, "target/guest") };
-  let total = nothing;
+  const target = join(root, "target/guest");
+  const env = { ...process.env, CARGO_TARGET_DIR: target };
+  let total = await runCheck(join(root, "tools/check-api.sh"), []);
   for (const args of [
     ["fmt", "--all", "--check"],
     ["clippy", "--locked", "--all-targets", "--quiet", "--", "-D", "warnings", "-W", "clippy::pedantic"],
@@ -118,18 +119,20 @@ async function guestChecks(): Promise<Outcome> {
   ]) {
     total = sum(total, await runCheck("cargo", args, { cwd, env }));
   }
-  return total;
+  const agent = { ...process.env, KELPIE_AGENT: join(target, "debug/kelpie-guest") };
+  return sum(total, await tests("", "packages/**/*.agent.test.ts", { concurrency: 1, env: agent }).run());
 }
 
 const bin = join(root, "node_modules/.bin");
-const vmTests = /\.vm\.test\.ts$/;
+/** What needs a machine, or the agent's program. */
+const notUnit = /\.(?:vm|agent)\.test\.ts$/;
 
 const parts: readonly Part[] = [
   check("setup", process.execPath, join(root, "tools/test-setup.ts")),
   check("format", join(root, "tools/biome.sh"), "format", "."),
   check("types", join(bin, "tsc")),
   check("lint", join(bin, "eslint"), "."),
-  tests("unit", "{packages,tools}/**/*.test.ts", { concurrency: cpus().length, except: vmTests }),
+  tests("unit", "{packages,tools}/**/*.test.ts", { concurrency: cpus().length, except: notUnit }),
   { name: "guest", run: guestChecks },
   { name: "images", run: buildImages },
   tests("vm", "packages/**/*.vm.test.ts", { concurrency: 1, env: { ...process.env, KELPIE_HOME: testHome } }),

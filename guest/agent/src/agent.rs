@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use tonic::{Request, Response, Status};
 
 /// Counts the compatible additions to the API.
-const PROTOCOL_REVISION: u32 = 1;
+const PROTOCOL_REVISION: u32 = 2;
 /// Where kelpie-init keeps the boot's steps: lines of `SECONDS.MICROSECONDS NAME`.
 const BOOT_TRACE: &str = "/run/kelpie/boot-trace";
 /// What kelpie-init says it has started, once more for each restart of the agent.
@@ -85,6 +85,7 @@ impl AgentService for Agent {
             agent_resident_bytes: procfs::own_resident_bytes(),
             sessions: self.sessions.load(Ordering::Relaxed),
             state: AgentState::from(self.guest.stage()).into(),
+            idle_ms: u64::try_from(self.guest.activity.idle().as_millis()).unwrap_or(u64::MAX),
         }))
     }
 

@@ -1,9 +1,13 @@
 //! Takes a call to its service by the path it names.
 
+use crate::activity::{Activity, Busy};
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use tonic::body::Body;
 use tonic::server::NamedService;
 
@@ -17,6 +21,8 @@ type Answer = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>
 /// A service's name and how to call it.
 struct Route {
     name: &'static str,
+    /// Whether its calls count as something done for the host.
+    counts: bool,
     call: Box<dyn Fn(Request) -> Answer + Send + Sync>,
 }
 
@@ -24,6 +30,7 @@ struct Route {
 #[derive(Clone, Default)]
 pub struct Dispatch {
     routes: Arc<Vec<Route>>,
+    activity: Arc<Activity>,
 }
 
 /// Collects the services.
@@ -33,9 +40,37 @@ pub struct DispatchBuilder {
 }
 
 impl DispatchBuilder {
-    /// Adds a service under its own name.
+    /// Adds a service whose calls are something done for the host.
     #[must_use]
-    pub fn with<S>(mut self, service: S) -> Self
+    pub fn with<S>(self, service: S) -> Self
+    where
+        S: tonic::codegen::Service<Request, Response = Response, Error = Infallible>
+            + NamedService
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+        S::Future: Send + 'static,
+    {
+        self.add(service, true)
+    }
+
+    /// Adds a service whose calls only look on.
+    #[must_use]
+    pub fn with_onlooker<S>(self, service: S) -> Self
+    where
+        S: tonic::codegen::Service<Request, Response = Response, Error = Infallible>
+            + NamedService
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+        S::Future: Send + 'static,
+    {
+        self.add(service, false)
+    }
+
+    fn add<S>(mut self, service: S, counts: bool) -> Self
     where
         S: tonic::codegen::Service<Request, Response = Response, Error = Infallible>
             + NamedService
@@ -46,14 +81,14 @@ impl DispatchBuilder {
         S::Future: Send + 'static,
     {
         let call = Box::new(move |request| -> Answer { Box::pin(service.clone().call(request)) });
-        self.routes.push(Route { name: S::NAME, call });
+        self.routes.push(Route { name: S::NAME, counts, call });
         self
     }
 
-    /// The services added.
+    /// The services added, whose calls are counted in `activity`.
     #[must_use]
-    pub fn build(self) -> Dispatch {
-        Dispatch { routes: Arc::new(self.routes) }
+    pub fn build(self, activity: Arc<Activity>) -> Dispatch {
+        Dispatch { routes: Arc::new(self.routes), activity }
     }
 }
 
@@ -65,9 +100,42 @@ impl hyper::service::Service<Request> for Dispatch {
     fn call(&self, request: Request) -> Answer {
         let service = request.uri().path().split('/').nth(1).unwrap_or_default();
         if let Some(route) = self.routes.iter().find(|route| route.name == service) {
-            return (route.call)(request);
+            let answer = (route.call)(request);
+            if !route.counts {
+                return answer;
+            }
+            let busy = self.activity.begin();
+            return Box::pin(async move {
+                Ok(answer.await?.map(|body| Body::new(BusyBody { body, _busy: busy })))
+            });
         }
         let message = format!("There is no service of this name: {service}");
         Box::pin(async move { Ok(tonic::Status::unimplemented(message).into_http()) })
+    }
+}
+
+/// An answer that is something done until its end.
+struct BusyBody {
+    body: Body,
+    _busy: Busy,
+}
+
+impl http_body::Body for BusyBody {
+    type Data = Bytes;
+    type Error = tonic::Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }

@@ -1,5 +1,6 @@
 //! Kelpie's guest agent: serves `proto/kelpie/agent/v1` over virtio-serial ports, vsock and Unix sockets.
 
+pub mod activity;
 pub mod agent;
 pub mod api;
 pub mod clock;

@@ -103,8 +103,8 @@ fn is_absence(error: &io::Error) -> bool {
 fn sessions(guest: &Arc<Guest>, cgroups: Cgroups, in_vm: bool) -> Arc<Sessions> {
     let events = Arc::new(Events::default());
     let budget = procfs::memory().total_bytes / OUTPUT_SHARE;
-    let table =
-        Arc::new(Table::new(cgroups, Arc::clone(&events), usize::try_from(budget).unwrap_or(usize::MAX)));
+    let budget = usize::try_from(budget).unwrap_or(usize::MAX);
+    let table = Arc::new(Table::new(cgroups, Arc::clone(&events), Arc::clone(&guest.activity), budget));
     tokio::spawn(vitals::watch_over(Arc::clone(&events)));
     let open = Arc::new(AtomicU32::new(0));
     let agent =
@@ -115,8 +115,9 @@ fn sessions(guest: &Arc<Guest>, cgroups: Cgroups, in_vm: bool) -> Arc<Sessions> 
 }
 
 fn dispatch(agent: Agent, table: Arc<Table>, system: System) -> Dispatch {
+    let activity = Arc::clone(&agent.guest.activity);
     let mut services = DispatchBuilder::default()
-        .with(
+        .with_onlooker(
             api::agent_service_server::AgentServiceServer::new(agent).max_decoding_message_size(MAX_MESSAGE),
         )
         .with(
@@ -131,8 +132,8 @@ fn dispatch(agent: Agent, table: Arc<Table>, system: System) -> Dispatch {
     let reflection =
         tonic_reflection::server::Builder::configure().register_encoded_file_descriptor_set(api::DESCRIPTORS);
     match reflection.build_v1() {
-        Ok(service) => services = services.with(service),
+        Ok(service) => services = services.with_onlooker(service),
         Err(error) => log(format_args!("error reflection: {error}")),
     }
-    services.build()
+    services.build(activity)
 }

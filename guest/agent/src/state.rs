@@ -1,7 +1,8 @@
 //! What the guest's services share of the guest as a whole.
 
+use crate::activity::Activity;
 use crate::process::lock;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 
 /// What the agent is doing as a whole.
@@ -18,6 +19,8 @@ pub struct Guest {
     instance_id: Mutex<String>,
     /// Counts up when every session has to end.
     pub session_ends: watch::Sender<u64>,
+    /// What is being done for hosts.
+    pub activity: Arc<Activity>,
 }
 
 impl Default for Guest {
@@ -26,6 +29,7 @@ impl Default for Guest {
             stage: Mutex::new(Stage::Ready),
             instance_id: Mutex::new(fresh_id()),
             session_ends: watch::Sender::new(0),
+            activity: Arc::default(),
         }
     }
 }

@@ -103,7 +103,7 @@ async fn a_network_is_set_and_set_anew() {
         };
         channel
             .system()
-            .configure_network(ConfigureNetworkRequest { network: Some(network) })
+            .configure_network(ConfigureNetworkRequest { network: Some(network), wait_ms: 0 })
             .await
             .map(|_| ())
     };

@@ -1,8 +1,18 @@
 // A running virtual machine: monitors that run it, the connection to its guest, and one command in it.
 
-export { AgentClient, type CallOptions } from "./agent/agent-client.ts";
+export { AgentClient, type AgentClientOptions, type AttachOptions } from "./agent/agent-client.ts";
+export type { CallOptions } from "./agent/call-guest.ts";
 export type { AgentConnectionOptions } from "./agent/agent-connection.ts";
 export { Execution, type ExecutionResult } from "./agent/execution.ts";
+export type { GuestFile, GuestFileChange, GuestFileKind } from "./agent/guest-file.ts";
+export {
+  GuestFiles,
+  type GuestOwner,
+  type GuestPath,
+  type TarInOptions,
+  type WriteOptions,
+} from "./agent/guest-files.ts";
+export type { OutputOffsets } from "./agent/process-events.ts";
 export type { EndCause, ProcessEnd, ProcessOutput, ProcessRequest, StartFailure } from "./agent/process.ts";
 export { type RunOptions, type RunOutput, runInSandbox } from "./run/run.ts";
 export type { Attachment, AttachTarget, MachineNeeds } from "./lifecycle/attachment.ts";

@@ -22,11 +22,18 @@ pub async fn run<T: Send + 'static>(
     what: impl Display + Send + 'static,
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> Result<T, Status> {
-    let place = PLACES.acquire().await.map_err(|_| Status::internal("No file work is done any more"))?;
+    attempt(work).await.map_err(|error| status(what, &error))
+}
+
+/// Does a piece of work.
+///
+/// # Errors
+/// The work's, or that it was broken off.
+pub async fn attempt<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    let place = PLACES.acquire().await.map_err(io::Error::other)?;
     let result = tokio::task::spawn_blocking(work).await;
     drop(place);
-    match result {
-        Ok(result) => result.map_err(|error| status(what, &error)),
-        Err(_) => Err(Status::internal(format!("The work was broken off: {what}"))),
-    }
+    result.map_err(io::Error::other)?
 }

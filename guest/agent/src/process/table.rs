@@ -9,6 +9,7 @@ use super::spawn::spawn;
 use super::stdin::Stdin;
 use super::supervise::Supervision;
 use super::users::Users;
+use crate::activity::{Activity, Busy};
 use crate::api;
 use crate::api::{ExitCause, ProcessSpec, SpawnError, SpawnFailure};
 use crate::clock;
@@ -57,6 +58,8 @@ pub struct Process {
     pub stop: watch::Sender<Option<ExitCause>>,
     /// Its part of the memory that is meant for output.
     reserved: usize,
+    /// Present while it runs: something done for the host.
+    busy: Mutex<Option<Busy>>,
 }
 
 /// When a process is ended by the agent.
@@ -111,6 +114,7 @@ pub struct Table {
     ended: Mutex<VecDeque<Arc<Process>>>,
     pub cgroups: Cgroups,
     pub events: Arc<Events>,
+    activity: Arc<Activity>,
     serial: AtomicU64,
     running: AtomicUsize,
     output_budget: usize,
@@ -121,12 +125,13 @@ pub struct Table {
 impl Table {
     /// No processes yet. Output buffers above the least size take no more than `output_budget` bytes together.
     #[must_use]
-    pub fn new(cgroups: Cgroups, events: Arc<Events>, output_budget: usize) -> Self {
+    pub fn new(cgroups: Cgroups, events: Arc<Events>, activity: Arc<Activity>, output_budget: usize) -> Self {
         Self {
             slots: Mutex::default(),
             ended: Mutex::default(),
             cgroups,
             events,
+            activity,
             serial: AtomicU64::new(0),
             running: AtomicUsize::new(0),
             output_budget,
@@ -200,6 +205,7 @@ impl Table {
     pub fn remember(&self, process: &Arc<Process>) {
         self.running.fetch_sub(1, Ordering::Relaxed);
         self.output_reserved.fetch_sub(process.reserved, Ordering::Relaxed);
+        *lock(&process.busy) = None;
         let mut ended = lock(&self.ended);
         ended.push_back(Arc::clone(process));
         if ended.len() > MAX_ENDED
@@ -344,6 +350,7 @@ impl Table {
             ended: watch::Sender::new(false),
             stop: watch::Sender::new(None),
             reserved,
+            busy: Mutex::new(Some(self.activity.begin())),
         });
         Ok((process, supervision))
     }

@@ -1,6 +1,6 @@
 //! A byte stream over a file descriptor: a socket, or a virtio-serial port.
 
-use rustix::event::epoll;
+use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
 use rustix::io::Errno;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -52,7 +52,11 @@ impl Link {
 
     /// Writes what there is room for.
     pub fn poll_write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.poll(cx, Interest::WRITABLE, |fd| rustix::io::write(fd, bytes))
+        self.poll(cx, Interest::WRITABLE, |fd| match rustix::io::write(fd, bytes) {
+            // A port has no room also where there is nobody any more: waiting for that one would keep the next waiting.
+            Err(Errno::AGAIN) if self.is_endless() && is_left(fd) => Err(Errno::PIPE),
+            result => result,
+        })
     }
 
     /// Reads what is there.
@@ -115,10 +119,17 @@ impl Link {
                 let mut guard = ready!(edges.poll_read_ready(cx))?;
                 let mut events =
                     [epoll::Event { flags: epoll::EventFlags::empty(), data: epoll::EventData::new_u64(0) }];
-                epoll::wait(edges, &mut events, Some(&rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 }))?;
+                epoll::wait(edges, &mut events, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))?;
                 guard.clear_ready();
             }
         }
         Poll::Ready(Ok(()))
     }
+}
+
+/// Whether nobody is at the other end of a port.
+fn is_left(port: BorrowedFd<'_>) -> bool {
+    let mut fds = [PollFd::new(&port, PollFlags::empty())];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll(&mut fds, Some(&now)).is_ok() && fds[0].revents().contains(PollFlags::HUP)
 }

@@ -94,14 +94,21 @@ impl Sessions {
 async fn handshake(link: &Link, leftover: &Leftover) -> std::io::Result<bool> {
     let mut scanner = HelloScanner::default();
     let mut bytes = std::mem::take(&mut *leftover.lock().unwrap_or_else(PoisonError::into_inner));
-    let mut buffer = vec![0; 4096];
+    // A port that nobody uses waits here: it takes little.
+    let mut buffer = [0; 256];
     loop {
         let (taken, nonce) = scanner.push(&bytes);
         if let Some(nonce) = nonce {
             bytes.drain(..taken);
-            set(leftover, bytes);
-            link.write_all(&nonce.ready_line()).await?;
-            return Ok(true);
+            match link.write_all(&nonce.ready_line()).await {
+                Ok(()) => {
+                    set(leftover, bytes);
+                    return Ok(true);
+                }
+                // Whoever said hello is gone again, and another may come.
+                Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe && link.is_endless() => {}
+                Err(error) => return Err(error),
+            }
         }
         let count = link.read(&mut buffer).await?;
         if count == 0 {

@@ -48,23 +48,23 @@ pub fn order(request: MountRequest) -> Result<Order, Status> {
 ///
 /// # Errors
 /// The kernel's; ENODEV where there is no such device or file system.
-pub fn carry_out(order: Order) -> io::Result<()> {
-    let Order { source, target, flags, options } = order;
-    fs::create_dir_all(&target)?;
+pub fn carry_out(order: &Order) -> io::Result<()> {
+    let Order { source, target, flags, options, .. } = order;
+    fs::create_dir_all(target)?;
     let with = |first: &str| {
-        [first, &options].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(",")
+        [first, options].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(",")
     };
     let do_mount = |source: &str, kind: &str, options: String| -> io::Result<()> {
         let options = CString::new(options)?;
-        Ok(mount(source, &target, kind, flags, Some(options.as_c_str()))?)
+        Ok(mount(source, target, kind, *flags, Some(options.as_c_str()))?)
     };
     match source {
-        Source::VirtiofsTag(tag) => do_mount(&tag, "virtiofs", with("")),
+        Source::VirtiofsTag(tag) => do_mount(tag, "virtiofs", with("")),
         // The largest message that QEMU takes; the protocol's default would cut every copy into pieces of 8 KiB.
-        Source::NinepTag(tag) => do_mount(&tag, "9p", with("trans=virtio,version=9p2000.L,msize=512000")),
+        Source::NinepTag(tag) => do_mount(tag, "9p", with("trans=virtio,version=9p2000.L,msize=512000")),
         Source::Block(block) => {
             let kind = if block.r#type.is_empty() { "ext4" } else { &block.r#type };
-            let device = device(&block)?;
+            let device = device(block)?;
             do_mount(&device.to_string_lossy(), kind, with(""))
         }
         Source::Tmpfs(tmpfs) => {
@@ -77,12 +77,12 @@ pub fn carry_out(order: Order) -> io::Result<()> {
             )
         }
         Source::BindPath(path) => {
-            mount_bind(path, &target)?;
+            mount_bind(path, target)?;
             // A bind takes its flags only when it is mounted again.
-            let remount = flags | MountFlags::BIND;
-            let result = if flags.is_empty() { Ok(()) } else { mount_remount(&target, remount, c"") };
+            let remount = *flags | MountFlags::BIND;
+            let result = if flags.is_empty() { Ok(()) } else { mount_remount(target, remount, c"") };
             if result.is_err() {
-                let _ = unmount(&target, UnmountFlags::DETACH);
+                let _ = unmount(target, UnmountFlags::DETACH);
             }
             Ok(result?)
         }

@@ -113,6 +113,15 @@ fn resolver(network: &Network) -> Result<Option<String>, Status> {
     Ok(Some(text))
 }
 
+/// Whether every interface is there.
+#[must_use]
+pub fn are_there(settings: &Settings) -> bool {
+    settings
+        .interfaces
+        .iter()
+        .all(|interface| find(interface).is_ok_and(|name| Path::new(CLASS).join(name).exists()))
+}
+
 /// Applies settings.
 ///
 /// # Errors

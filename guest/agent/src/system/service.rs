@@ -1,25 +1,28 @@
 //! `SystemService`: what comes over the wire, checked and handed on.
 
 use super::identity::{reseed, set_hostname, set_machine_id, set_time};
-use super::{mount, network};
+use super::{devices, mount, network};
 use crate::api::system_service_server::SystemService;
 use crate::api::watch_events_response::Event;
 use crate::api::{
     ConfigureNetworkRequest, ConfigureNetworkResponse, ExitCause, FreezeFileSystemRequest,
     FreezeFileSystemResponse, MountRequest, MountResponse, PowerAction, PrepareSnapshotRequest,
     PrepareSnapshotResponse, ReseedRequest, ReseedResponse, ResumeRequest, ResumeResponse,
-    SetHostnameRequest, SetHostnameResponse, SetMachineIdRequest, SetMachineIdResponse, SetTimeRequest,
-    SetTimeResponse, ShutdownRequest, ShutdownResponse, ShuttingDown, SyncRequest, SyncResponse,
-    ThawFileSystemRequest, ThawFileSystemResponse, UnmountRequest, UnmountResponse,
+    SetHostnameRequest, SetHostnameResponse, SetIdleTimeoutRequest, SetIdleTimeoutResponse,
+    SetMachineIdRequest, SetMachineIdResponse, SetTimeRequest, SetTimeResponse, ShutdownRequest,
+    ShutdownResponse, ShuttingDown, SyncRequest, SyncResponse, ThawFileSystemRequest, ThawFileSystemResponse,
+    UnmountRequest, UnmountResponse,
 };
-use crate::errors::invalid;
-use crate::file::blocking::run;
+use crate::errors::{invalid, status};
+use crate::file::blocking::{attempt, run};
 use crate::process::lock;
 use crate::process::table::Table;
 use crate::state::{Guest, Stage};
 use crate::sys;
 use rustix::fs::{Mode, OFlags, open};
+use rustix::io::Errno;
 use std::collections::HashMap;
+use std::future::ready;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex};
@@ -51,6 +54,7 @@ impl System {
     /// Over the guest and its processes.
     #[must_use]
     pub fn new(guest: Arc<Guest>, table: Arc<Table>, in_vm: bool) -> Self {
+        tokio::spawn(end_when_idle(Arc::clone(&guest), Arc::clone(&table)));
         Self { guest, table, frozen: Arc::default(), in_vm }
     }
 }
@@ -80,8 +84,13 @@ impl SystemService for System {
     async fn mount(&self, request: Request<MountRequest>) -> Answer<MountResponse> {
         let request = request.into_inner();
         let what = format!("mount {}", request.target);
-        let order = mount::order(request)?;
-        run(what, move || mount::carry_out(order)).await?;
+        let patience = devices::patience(request.wait_ms)?;
+        let order = Arc::new(mount::order(request)?);
+        let attempt = || {
+            let order = Arc::clone(&order);
+            attempt(move || mount::carry_out(&order))
+        };
+        devices::retry(patience, attempt).await.map_err(|error| status(what, &error))?;
         Ok(Response::new(MountResponse {}))
     }
 
@@ -142,8 +151,12 @@ impl SystemService for System {
         &self,
         request: Request<ConfigureNetworkRequest>,
     ) -> Answer<ConfigureNetworkResponse> {
-        let network = request.into_inner().network.unwrap_or_default();
-        network::apply(&network::settings(&network)?)?;
+        let ConfigureNetworkRequest { network, wait_ms } = request.into_inner();
+        let patience = devices::patience(wait_ms)?;
+        let settings = network::settings(&network.unwrap_or_default())?;
+        let there = || ready(if network::are_there(&settings) { Ok(()) } else { Err(Errno::NODEV.into()) });
+        devices::retry(patience, there).await.map_err(|error| status("find the interfaces", &error))?;
+        network::apply(&settings)?;
         Ok(Response::new(ConfigureNetworkResponse {}))
     }
 
@@ -194,23 +207,51 @@ impl SystemService for System {
             Err(_) => return Err(invalid(format!("action is unknown: {action}"))),
         };
         if !self.in_vm {
-            return Err(Status::failed_precondition("This agent is not in a machine of its own"));
+            return Err(not_a_machine());
         }
-        self.guest.set_stage(Stage::ShuttingDown);
-        self.table.accept(false);
-        self.table.events.add(Event::ShuttingDown(ShuttingDown {}));
-        for process in self.table.list() {
-            process.stop.send_replace(Some(ExitCause::Shutdown));
-        }
-        // PID 1 is asked once the answer has had time to leave.
-        tokio::spawn(async move {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-            if let Err(error) = sys::kill(1, signal) {
-                crate::log(format_args!("error shutdown: {error}"));
-            }
-        });
+        go_down(&self.guest, &self.table, signal);
         Ok(Response::new(ShutdownResponse {}))
     }
+
+    async fn set_idle_timeout(
+        &self,
+        request: Request<SetIdleTimeoutRequest>,
+    ) -> Answer<SetIdleTimeoutResponse> {
+        let timeout_ms = request.into_inner().timeout_ms;
+        if !self.in_vm {
+            return Err(not_a_machine());
+        }
+        self.guest.activity.set_limit((timeout_ms > 0).then(|| Duration::from_millis(timeout_ms)));
+        Ok(Response::new(SetIdleTimeoutResponse {}))
+    }
+}
+
+fn not_a_machine() -> Status {
+    Status::failed_precondition("This agent is not in a machine of its own")
+}
+
+/// Has PID 1 end the guest by `signal`.
+fn go_down(guest: &Guest, table: &Table, signal: i32) {
+    guest.set_stage(Stage::ShuttingDown);
+    table.accept(false);
+    table.events.add(Event::ShuttingDown(ShuttingDown {}));
+    for process in table.list() {
+        process.stop.send_replace(Some(ExitCause::Shutdown));
+    }
+    // PID 1 is asked once an answer has had time to leave.
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        if let Err(error) = sys::kill(1, signal) {
+            crate::log(format_args!("error shutdown: {error}"));
+        }
+    });
+}
+
+/// Ends the guest when nothing was done in it for as long as was asked for.
+async fn end_when_idle(guest: Arc<Guest>, table: Arc<Table>) {
+    let idle = guest.activity.exhausted().await;
+    crate::log(format_args!("idle for {} s: powering off", idle.as_secs()));
+    go_down(&guest, &table, POWER_OFF);
 }
 
 impl System {

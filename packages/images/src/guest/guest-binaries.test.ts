@@ -32,11 +32,9 @@ async function world(context: TestContext, machine = 62, version = "1.95.0"): Pr
   context.after(dispose);
   const place = (name: string): string => join(directory, name);
   mkdirSync(place("checkout/guest/init/target"), { recursive: true });
-  mkdirSync(place("checkout/proto"));
   writeFileSync(place("checkout/guest/Cargo.lock"), "version = 4\n");
   writeFileSync(place("checkout/guest/init/main.rs"), "fn main() {}\n");
   writeFileSync(place("checkout/guest/init/target/left"), "over");
-  writeFileSync(place("checkout/proto/agent.proto"), 'syntax = "proto3";\n');
   writeFileSync(place("program"), staticExecutable(machine));
   script(
     place("rustc"),

@@ -1,7 +1,7 @@
 // The sources of the guest's programs: read whole, so that what is digested is what is compiled, whoever edits meanwhile.
 
 import { createHash } from "node:crypto";
-import { dirname, join, normalize } from "node:path";
+import { dirname, join } from "node:path";
 import { type Files, KelpieError } from "@kelpie/platform";
 
 const maxFiles = 5000;
@@ -9,19 +9,18 @@ const maxTotalBytes = 64 << 20;
 /** What a checkout has beside the sources; a change in tests or in what is written about them compiles nothing anew. */
 const left = new Set(["target", ".git", "node_modules", "tests", "README.md"]);
 
-/** The sources by their path relative to the directory that holds `guest/` and `proto/`. */
+/** The sources by their path relative to the directory that holds `guest/`. */
 export interface GuestSource {
   readonly files: ReadonlyMap<string, Uint8Array>;
   /** Of every path and content, in hexadecimal. */
   readonly sha256: string;
 }
 
-/** Reads `guest/` and, beside it, `proto/`. @throws KelpieError `not-found`, `limit-exceeded`. */
+/** Reads `guest/`. @throws KelpieError `not-found`, `limit-exceeded`. */
 export async function readGuestSource(
   files: Pick<Files, "lstat" | "list" | "readFile">,
   sourceDirectory: string,
 ): Promise<GuestSource> {
-  const parent = dirname(normalize(sourceDirectory));
   if ((await files.lstat(join(sourceDirectory, "Cargo.lock"))) === undefined) {
     throw new KelpieError("not-found", "The sources of the guest's programs are not there", {
       expected: "a Cargo workspace",
@@ -31,7 +30,6 @@ export async function readGuestSource(
   }
   const found = new Map<string, Uint8Array>();
   await readBelow(files, sourceDirectory, "guest", found);
-  await readBelow(files, join(parent, "proto"), "proto", found);
   const hash = createHash("sha256");
   for (const [path, content] of found) hash.update(`${path}\0${content.length}\0`).update(content);
   return { files: found, sha256: hash.digest("hex") };

@@ -1,57 +1,83 @@
 // The guest's agent, as the host uses it.
 
-import { type Client, createClient } from "@connectrpc/connect";
+import type { Duplex } from "node:stream";
+import { type Client, createClient, type Transport } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { type Clock, type Random, randomHex } from "@kelpie/platform";
-import { agentAuthority, AgentConnection, type AgentConnectionOptions } from "./agent-connection.ts";
+import {
+  agentAuthority,
+  AgentConnection,
+  type AgentConnectionOptions,
+  largeWindows,
+  sharedWindows,
+  smallWindows,
+} from "./agent-connection.ts";
 import { Execution } from "./execution.ts";
 import { AgentService, type GetInfoResponse } from "./gen/kelpie/agent/v1/agent_pb.ts";
 import { FileService } from "./gen/kelpie/agent/v1/file_pb.ts";
 import { ProcessService } from "./gen/kelpie/agent/v1/process_pb.ts";
 import { PowerAction, SystemService } from "./gen/kelpie/agent/v1/system_pb.ts";
-import { guestError } from "./guest-error.ts";
-import type { ProcessRequest } from "./process.ts";
+import { isLoss } from "./guest-error.ts";
+import { callGuest, type CallOptions, neverAborted } from "./call-guest.ts";
+import { GuestFiles } from "./guest-files.ts";
+import { notStarted, type ProcessEnd, type ProcessRequest, processSpec } from "./process.ts";
+import type { ExecutionTarget, OutputOffsets } from "./process-events.ts";
 
 /** The agent's bound on a message (agent.proto), with room for its frame. */
 const messageLimitBytes = (1 << 20) + 1024;
-const callTimeoutMs = 10_000;
 /** The bytes of a first hello wait in the virtual machine monitor until the agent opens its port. */
 const firstHelloAgainAfterMs = 10_000;
 
-/** A call's bounds. */
-export interface CallOptions {
-  readonly signal?: AbortSignal;
-  /** Default ten seconds. */
-  readonly timeoutMs?: number;
+/** How to reach an agent. */
+export interface AgentClientOptions extends AgentConnectionOptions {
+  /**
+   * Opens a port of its own for what is large, once there is any: files and archives then never delay a call or a
+   * process's output. Without it they share the one connection.
+   */
+  readonly openBulk?: (signal: AbortSignal) => Promise<Duplex>;
 }
 
-/** A client of one agent over one port. It reconnects by itself: a call after a loss opens a new session. */
+/** How to attach to a process. */
+export interface AttachOptions {
+  /** From which byte of each stream on; the beginning when absent. */
+  readonly offsets?: OutputOffsets;
+  /** Only looks on: never slows the process, and may be told that it lost output. */
+  readonly passive?: boolean;
+  readonly stdin?: AsyncIterable<Uint8Array>;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * A client of one agent. It reconnects by itself: a call after a loss opens a new session, and an execution goes on where
+ * it was.
+ */
 export class AgentClient implements AsyncDisposable {
   /** The agent's services in full, for what has no method here. */
   readonly agent: Client<typeof AgentService>;
-  readonly files: Client<typeof FileService>;
   readonly processes: Client<typeof ProcessService>;
   readonly system: Client<typeof SystemService>;
+  /** The guest's files. */
+  readonly files: GuestFiles;
   readonly #connection: AgentConnection;
+  readonly #bulk: AgentConnection;
   readonly #clock: Clock;
   readonly #random: Random;
 
-  constructor(options: AgentConnectionOptions) {
-    this.#clock = options.clock;
-    this.#random = options.random;
-    this.#connection = new AgentConnection(options);
-    const transport = createGrpcTransport({
-      baseUrl: agentAuthority,
-      sessionManager: this.#connection,
-      readMaxBytes: messageLimitBytes,
-      writeMaxBytes: messageLimitBytes,
-      // The bytes never leave the machine.
-      acceptCompression: [],
-    });
+  constructor(options: AgentClientOptions) {
+    const { clock, random, openBulk, ...rest } = options;
+    this.#clock = clock;
+    this.#random = random;
+    this.#connection = new AgentConnection(options, openBulk === undefined ? sharedWindows : smallWindows);
+    this.#bulk =
+      openBulk === undefined
+        ? this.#connection
+        : new AgentConnection({ ...rest, clock, random, open: openBulk }, largeWindows);
+    const transport = transportOver(this.#connection);
     this.agent = createClient(AgentService, transport);
-    this.files = createClient(FileService, transport);
     this.processes = createClient(ProcessService, transport);
     this.system = createClient(SystemService, transport);
+    const bulkFiles = createClient(FileService, transportOver(this.#bulk));
+    this.files = new GuestFiles(createClient(FileService, transport), bulkFiles, clock);
   }
 
   /** Opens the session, which answers nothing but the handshake. `guest-lost`, or the signal's reason. */
@@ -68,18 +94,41 @@ export class AgentClient implements AsyncDisposable {
   /** Asks for an answer and returns how long it took. */
   async ping(options: CallOptions = {}): Promise<number> {
     const startMs = this.#clock.monotonicMs();
-    await this.#call("answer a ping", options, (signal) => this.agent.ping({}, { signal }));
+    await this.#ask("answer a ping", options, (signal) => this.agent.ping({}, { signal }));
     return this.#clock.monotonicMs() - startMs;
   }
 
   /** What this guest is. */
   info(options: CallOptions = {}): Promise<GetInfoResponse> {
-    return this.#call("say what it is", options, (signal) => this.agent.getInfo({}, { signal }));
+    return this.#ask("say what it is", options, (signal) => this.agent.getInfo({}, { signal }));
   }
 
   /** A process in the guest; it starts when it is iterated or collected. Aborting `signal` kills it. */
   exec(request: ProcessRequest, signal: AbortSignal = neverAborted): Execution {
-    return new Execution(this.processes, randomHex(this.#random, 8), request, signal);
+    return this.#follow(this.#newId(), { kind: "start", request }, signal);
+  }
+
+  /**
+   * Starts a process that goes on by itself, whether anybody attaches to it or not; its `stdin` is not read here. Returns
+   * its name in the guest, or why it could not be started.
+   */
+  async start(
+    request: ProcessRequest,
+    options: CallOptions = {},
+  ): Promise<{ readonly id: string; readonly pid: number } | Extract<ProcessEnd, { kind: "not-started" }>> {
+    const spec = processSpec({ ...request, outlivesReader: true });
+    const id = this.#newId();
+    const { result } = await this.#call(`start ${request.argv[0]}`, options, (signal) =>
+      this.processes.startProcess({ id, spec }, { signal }),
+    );
+    if (result.case === "failure") return notStarted(result.value);
+    return { id, pid: result.value?.pid ?? 0 };
+  }
+
+  /** A process that runs, or has ended and is remembered, by its name. Leaving it leaves it running. */
+  attach(id: string, { offsets, passive = false, stdin, signal }: AttachOptions = {}): Execution {
+    const from = offsets ?? { stdout: 0, stderr: 0 };
+    return this.#follow(id, { kind: "attach", offsets: from, passive, stdin }, signal ?? neverAborted);
   }
 
   /** Asks the guest to power off; resolves when the agent has agreed. */
@@ -89,22 +138,40 @@ export class AgentClient implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#connection[Symbol.asyncDispose]();
+    await Promise.all([this.#connection[Symbol.asyncDispose](), this.#bulk[Symbol.asyncDispose]()]);
   }
 
-  async #call<T>(what: string, options: CallOptions, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    using deadline = this.#clock.deadline(
-      options.timeoutMs ?? callTimeoutMs,
-      `Waiting for the guest to ${what}`,
+  #newId(): string {
+    return randomHex(this.#random, 8);
+  }
+
+  #follow(id: string, target: ExecutionTarget, signal: AbortSignal): Execution {
+    const { closed } = this.#connection;
+    return new Execution({ processes: this.processes, clock: this.#clock, id, target, closed }, signal);
+  }
+
+  /** A call that changes nothing: one that is lost with its connection is made again over the next. */
+  #ask<T>(what: string, options: CallOptions, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    return this.#call(what, options, (signal) =>
+      call(signal).catch((error: unknown) => {
+        if (signal.aborted || this.#connection.closed.aborted || !isLoss(error)) throw error;
+        return call(signal);
+      }),
     );
-    const signal =
-      options.signal === undefined ? deadline.signal : AbortSignal.any([options.signal, deadline.signal]);
-    try {
-      return await call(signal);
-    } catch (error) {
-      throw guestError(what, error, signal);
-    }
+  }
+
+  #call<T>(what: string, options: CallOptions, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    return callGuest(this.#clock, what, options, call);
   }
 }
 
-const neverAborted = new AbortController().signal;
+function transportOver(sessionManager: AgentConnection): Transport {
+  return createGrpcTransport({
+    baseUrl: agentAuthority,
+    sessionManager,
+    readMaxBytes: messageLimitBytes,
+    writeMaxBytes: messageLimitBytes,
+    // The bytes never leave the machine.
+    acceptCompression: [],
+  });
+}

@@ -6,18 +6,31 @@ import type { GrpcTransportOptions } from "@connectrpc/connect-node";
 import { type Clock, KelpieError, type Random } from "@kelpie/platform";
 import { orAborted } from "../or-aborted.ts";
 import { greetAgent } from "./handshake.ts";
+import { type Probe, SessionProbe } from "./session-probe.ts";
 
 /** A stand-in for the address that HTTP wants: the connection is a port of one machine. */
 export const agentAuthority = "http://agent.kelpie.internal";
 
 /** What the agent may send ahead of us on one stream, and on all together. */
-const streamWindowBytes = 1 << 20;
-const connectionWindowBytes = 4 << 20;
+export interface Windows {
+  readonly streamBytes: number;
+  readonly connectionBytes: number;
+}
+
+/** For a process's output: what is under way when the connection is lost must be less than the guest keeps of it. */
+export const smallWindows: Windows = { streamBytes: 64 << 10, connectionBytes: 1 << 20 };
+/** For files. */
+export const largeWindows: Windows = { streamBytes: 1 << 20, connectionBytes: 4 << 20 };
+/** For both on one connection. */
+export const sharedWindows: Windows = { streamBytes: 128 << 10, connectionBytes: 2 << 20 };
+
 /** Bounds what Node holds for one connection, headers and queued frames included; in MiB. */
 const sessionMemoryMiB = 16;
 const headerListLimitBytes = 16 << 10;
 const reconnectWithinMs = 10_000;
 const helloRepeatMs = 500;
+/** A port has no connection ends, so an agent that was started again is noticed by its silence. */
+const defaultProbe: Probe = { everyMs: 3_000, answerWithinMs: 10_000 };
 
 /** How to reach an agent. */
 export interface AgentConnectionOptions {
@@ -25,12 +38,20 @@ export interface AgentConnectionOptions {
   readonly random: Random;
   /** Opens the bytes to the agent's port. */
   readonly open: (signal: AbortSignal) => Promise<Duplex>;
+  /** Default: every 3 s, and 10 s for an answer. */
+  readonly probe?: Probe;
+}
+
+/** An open session. */
+interface Session {
+  readonly http: http2.ClientHttp2Session;
+  readonly probe: SessionProbe;
 }
 
 type State =
   | { readonly kind: "closed" }
-  | { readonly kind: "opening"; readonly session: Promise<http2.ClientHttp2Session> }
-  | { readonly kind: "open"; readonly session: http2.ClientHttp2Session }
+  | { readonly kind: "opening"; readonly session: Promise<Session> }
+  | { readonly kind: "open"; readonly session: Session }
   | { readonly kind: "disposed" };
 
 type SessionManager = NonNullable<GrpcTransportOptions["sessionManager"]>;
@@ -42,8 +63,16 @@ export class AgentConnection implements SessionManager, AsyncDisposable {
   readonly #disposal = new AbortController();
   #state: State = { kind: "closed" };
 
-  constructor(options: AgentConnectionOptions) {
+  readonly #windows: Windows;
+
+  constructor(options: AgentConnectionOptions, windows: Windows) {
     this.#options = options;
+    this.#windows = windows;
+  }
+
+  /** Aborts when this is disposed: nothing comes back then. */
+  get closed(): AbortSignal {
+    return this.#disposal.signal;
   }
 
   /** Opens the connection for as long as `signal` allows. `guest-lost`, or the signal's reason. */
@@ -59,8 +88,10 @@ export class AgentConnection implements SessionManager, AsyncDisposable {
   ): Promise<http2.ClientHttp2Stream> {
     using deadline = this.#options.clock.deadline(reconnectWithinMs, "Connecting to the agent");
     const stop = AbortSignal.any([deadline.signal, this.#disposal.signal]);
-    const session = await orAborted(this.#session(helloRepeatMs, stop), stop);
-    return session.request({ ...headers, ":method": method, ":path": path }, options);
+    const { http, probe } = await orAborted(this.#session(helloRepeatMs, stop), stop);
+    const stream = http.request({ ...headers, ":method": method, ":path": path }, options);
+    probe.watch(stream);
+    return stream;
   }
 
   notifyResponseByteRead(): void {
@@ -71,15 +102,17 @@ export class AgentConnection implements SessionManager, AsyncDisposable {
     const state = this.#state;
     this.#state = { kind: "disposed" };
     this.#disposal.abort(new KelpieError("guest-lost", "The connection to the agent was closed"));
-    if (state.kind !== "open" || state.session.destroyed) return;
+    if (state.kind !== "open" || state.session.http.destroyed) return;
     const closed = Promise.withResolvers<undefined>();
-    state.session.once("close", () => closed.resolve(undefined));
-    state.session.destroy();
+    state.session.http.once("close", () => closed.resolve(undefined));
+    state.session.http.destroy();
     await closed.promise;
   }
 
   /** The open session, or the one that is being opened, or a new one that is opened until `stop`. */
-  #session(helloAgainAfterMs: number, stop: AbortSignal): Promise<http2.ClientHttp2Session> {
+  #session(helloAgainAfterMs: number, stop: AbortSignal): Promise<Session> {
+    // A session that was destroyed says so a little later.
+    if (this.#state.kind === "open" && this.#state.session.http.destroyed) this.#state = { kind: "closed" };
     const state = this.#state;
     switch (state.kind) {
       case "open":
@@ -100,15 +133,16 @@ export class AgentConnection implements SessionManager, AsyncDisposable {
     }
   }
 
-  async #open(signal: AbortSignal, repeatAfterMs: number): Promise<http2.ClientHttp2Session> {
-    const { clock, random, open } = this.#options;
+  async #open(signal: AbortSignal, repeatAfterMs: number): Promise<Session> {
+    const { clock, random, open, probe = defaultProbe } = this.#options;
     let stream: Duplex | undefined;
     try {
       stream = await open(signal);
       await greetAgent(stream, { clock, random, repeatAfterMs, signal });
-      const session = startHttp2(stream);
-      session.once("close", () => this.#forget(session));
-      session.once("goaway", () => this.#forget(session));
+      const http = startHttp2(stream, this.#windows);
+      const session = { http, probe: new SessionProbe(http, clock, probe) };
+      http.once("close", () => this.#forget(session));
+      http.once("goaway", () => this.#forget(session));
       this.#state = { kind: "open", session };
       return session;
     } catch (error) {
@@ -118,22 +152,22 @@ export class AgentConnection implements SessionManager, AsyncDisposable {
     }
   }
 
-  #forget(session: http2.ClientHttp2Session): void {
+  #forget(session: Session): void {
     if (this.#state.kind === "open" && this.#state.session === session) this.#state = { kind: "closed" };
   }
 }
 
-function startHttp2(stream: Duplex): http2.ClientHttp2Session {
+function startHttp2(stream: Duplex, { streamBytes, connectionBytes }: Windows): http2.ClientHttp2Session {
   const session = http2.connect(agentAuthority, {
     createConnection: () => stream,
     maxSessionMemory: sessionMemoryMiB,
     settings: {
       enablePush: false,
-      initialWindowSize: streamWindowBytes,
+      initialWindowSize: streamBytes,
       maxHeaderListSize: headerListLimitBytes,
     },
   });
-  session.setLocalWindowSize(connectionWindowBytes);
+  session.setLocalWindowSize(connectionBytes);
   // The streams of the session learn of its end themselves; without a listener the event would end the process.
   session.on("error", () => undefined);
   return session;

@@ -1,27 +1,12 @@
-// One process in the guest: fed and read through a single stream, which paces it in both directions.
+// One process in the guest, as its reader has it: output to iterate, an end, signals and a terminal's size.
 
-import { create } from "@bufbuild/protobuf";
-import type { Client } from "@connectrpc/connect";
 import { KelpieError } from "@kelpie/platform";
-import { orAborted } from "../or-aborted.ts";
-import {
-  type ExecRequest,
-  ExecRequestSchema,
-  type ProcessService,
-  SignalTarget,
-} from "./gen/kelpie/agent/v1/process_pb.ts";
+import { callGuest, type CallOptions } from "./call-guest.ts";
+import { SignalTarget } from "./gen/kelpie/agent/v1/process_pb.ts";
 import { guestError } from "./guest-error.ts";
-import {
-  isOutput,
-  type ProcessEnd,
-  type ProcessOutput,
-  type ProcessRequest,
-  processSpec,
-  readProcessEvent,
-} from "./process.ts";
+import { isOutput, type ProcessEnd, type ProcessOutput, readProcessEvent } from "./process.ts";
+import { type FollowOptions, type OutputOffsets, ProcessFollower } from "./process-events.ts";
 
-/** What the agent takes in one message (process.proto, `ExecRequest.stdin`). */
-const stdinChunkBytes = 64 << 10;
 const signalKill = 9;
 
 /** Everything a process wrote, and how it ended. */
@@ -32,26 +17,28 @@ export interface ExecutionResult {
 }
 
 /**
- * A process in the guest. Iterate it for its output as it comes: the iterator's return value is how it ended, a slow
- * reader slows the process, and leaving the loop kills it. Or {@link collect} everything. Either can be done once.
+ * A process in the guest. Iterate it for its output as it comes: the iterator's return value is how it ended, and a slow
+ * reader slows the process. Or {@link collect} everything. Either can be done once. Leaving the loop kills a process
+ * that it started, unless that `outlivesReader`. A connection that is lost in between is opened again, and nothing of
+ * the output, the input or the end is missing.
  */
 export class Execution implements AsyncIterable<ProcessOutput, ProcessEnd> {
-  readonly #processes: Client<typeof ProcessService>;
-  readonly #id: string;
-  readonly #request: ProcessRequest;
+  /** The process's name in the guest, for attaching to it. */
+  readonly id: string;
+  readonly #options: FollowOptions;
+  readonly #follower: ProcessFollower;
   readonly #signal: AbortSignal;
 
-  /** `id` names the process in the guest. */
-  constructor(
-    processes: Client<typeof ProcessService>,
-    id: string,
-    request: ProcessRequest,
-    signal: AbortSignal,
-  ) {
-    this.#processes = processes;
-    this.#id = id;
-    this.#request = request;
+  constructor(options: FollowOptions, signal: AbortSignal) {
+    this.id = options.id;
+    this.#options = options;
+    this.#follower = new ProcessFollower(options);
     this.#signal = signal;
+  }
+
+  /** How many bytes of each stream have come: where to attach again. */
+  get offsets(): OutputOffsets {
+    return this.#follower.offsets;
   }
 
   /** Starts the process. `guest-lost`, `guest-refused`, `malformed`, or the signal's reason. */
@@ -60,8 +47,8 @@ export class Execution implements AsyncIterable<ProcessOutput, ProcessEnd> {
     const signal = AbortSignal.any([this.#signal, finished.signal]);
     let end: ProcessEnd | undefined;
     try {
-      for await (const { event } of this.#processes.exec(this.#requests(signal), { signal })) {
-        const step = event === undefined ? undefined : readProcessEvent(event);
+      for await (const event of this.#follower.events(signal)) {
+        const step = readProcessEvent(event);
         if (step === undefined) continue;
         if (!isOutput(step)) {
           end = step;
@@ -70,10 +57,10 @@ export class Execution implements AsyncIterable<ProcessOutput, ProcessEnd> {
         yield step;
       }
     } catch (error) {
-      throw guestError(`run ${this.#request.argv[0]}`, error, this.#signal);
+      throw guestError(this.#what, error, this.#signal);
     } finally {
       finished.abort();
-      if (end === undefined) await this.#kill();
+      if (end === undefined && this.#diesWithReader) await this.#endUnread();
     }
     if (end === undefined) throw new KelpieError("guest-lost", "The guest did not say how the process ended");
     return end;
@@ -93,7 +80,7 @@ export class Execution implements AsyncIterable<ProcessOutput, ProcessEnd> {
       size += step.value.bytes.length;
       if (size > limitBytes) {
         await events.return(notAwaited);
-        throw new KelpieError("limit-exceeded", `${this.#request.argv[0]} wrote too much`, {
+        throw new KelpieError("limit-exceeded", `The guest failed to ${this.#what}: it wrote too much`, {
           expected: `at most ${limitBytes} bytes`,
         });
       }
@@ -101,33 +88,37 @@ export class Execution implements AsyncIterable<ProcessOutput, ProcessEnd> {
     }
   }
 
-  /** The requests of the stream: start, then stdin until it ends or `stop` aborts. */
-  async *#requests(stop: AbortSignal): AsyncGenerator<ExecRequest> {
-    const start = { id: this.#id, spec: processSpec(this.#request) };
-    yield create(ExecRequestSchema, { request: { case: "start", value: start } });
-    const input = this.#request.stdin?.[Symbol.asyncIterator]();
-    if (input === undefined) return;
-    try {
-      for (;;) {
-        const step = await orAborted(input.next(), stop);
-        if (step.done === true) return;
-        for (let at = 0; at < step.value.length; at += stdinChunkBytes) {
-          const value = step.value.subarray(at, at + stdinChunkBytes);
-          yield create(ExecRequestSchema, { request: { case: "stdin", value } });
-        }
-      }
-    } catch (error) {
-      if (!stop.aborted) throw error;
-    } finally {
-      // Not awaited: a source that waits for a person's next line cannot be called off, only told.
-      void Promise.resolve(input.return?.()).catch(() => undefined);
-    }
+  /** Sends a signal to the process's group, or to its leader alone; false where there is nobody to get it. */
+  async kill(number: number, options: CallOptions & { leaderOnly?: boolean } = {}): Promise<boolean> {
+    const { processes, clock } = this.#options;
+    const target = options.leaderOnly === true ? SignalTarget.LEADER : SignalTarget.GROUP;
+    const request = { id: this.id, signal: { number, target } };
+    const call = (signal: AbortSignal): Promise<{ delivered: boolean }> =>
+      processes.signalProcess(request, { signal });
+    return (await callGuest(clock, `signal the process ${this.id}`, options, call)).delivered;
+  }
+
+  /** Tells the process's terminal its size in characters. */
+  async resize(rows: number, columns: number, options: CallOptions = {}): Promise<void> {
+    const { processes, clock } = this.#options;
+    const request = { id: this.id, size: { rows, columns } };
+    const call = (signal: AbortSignal): Promise<unknown> => processes.resizeTerminal(request, { signal });
+    await callGuest(clock, `resize the terminal of ${this.id}`, options, call);
+  }
+
+  get #what(): string {
+    const { target, id } = this.#options;
+    return target.kind === "start" ? `run ${target.request.argv[0]}` : `attach to the process ${id}`;
+  }
+
+  get #diesWithReader(): boolean {
+    const { target } = this.#options;
+    return target.kind === "start" && target.request.outlivesReader !== true;
   }
 
   /** Best effort: whoever asks for this does not want the process any more, or has lost the guest. */
-  async #kill(): Promise<void> {
-    const signal = { number: signalKill, target: SignalTarget.GROUP };
-    await this.#processes.signalProcess({ id: this.#id, signal }, { timeoutMs: 1000 }).catch(() => undefined);
+  async #endUnread(): Promise<void> {
+    await this.kill(signalKill, { timeoutMs: 1000 }).catch(() => undefined);
   }
 }
 

@@ -1,7 +1,7 @@
 // What can go wrong in a call to the agent, as one KelpieError.
 
 import { Code, ConnectError } from "@connectrpc/connect";
-import { cancelled, KelpieError } from "@kelpie/platform";
+import { cancelled, KelpieError, type KelpieErrorCode } from "@kelpie/platform";
 import { printable } from "../vmm/printable.ts";
 
 const messageLimitCharacters = 1000;
@@ -10,21 +10,58 @@ const messageLimitCharacters = 1000;
 export function guestError(what: string, error: unknown, signal: AbortSignal): KelpieError {
   if (signal.aborted) return cancelled(signal);
   if (KelpieError.is(error)) return error;
-  const { code, rawMessage, cause, metadata } = ConnectError.from(error);
+  const { rawMessage, cause, code } = ConnectError.from(error);
   if (KelpieError.is(cause)) return cause;
-  const errno = metadata.get("kelpie-errno");
+  const errno = errnoOf(error);
   const found = printable(rawMessage).slice(0, messageLimitCharacters);
-  // An error that is not the agent's answer comes from the stream underneath.
-  const isLost = isLoss(code) || (code === Code.Unknown && cause instanceof Error);
-  return new KelpieError(isLost ? "guest-lost" : "guest-refused", `The guest failed to ${what}`, {
+  return new KelpieError(isLoss(error) ? "guest-lost" : "guest-refused", `The guest failed to ${what}`, {
     found: errno === null ? `${found} (${Code[code]})` : `${found} (${printable(errno)})`,
     cause: error,
   });
 }
 
-/** Codes that speak of the connection rather than of the request. */
-function isLoss(code: Code): boolean {
-  return (
-    code === Code.Unavailable || code === Code.Canceled || code === Code.Aborted || code === Code.Internal
-  );
+/** Whether a call failed because its connection did. */
+export function isLoss(error: unknown): boolean {
+  if (KelpieError.is(error)) return error.code === "guest-lost";
+  const { code, cause } = ConnectError.from(error);
+  if (KelpieError.is(cause)) return cause.code === "guest-lost";
+  // An error that is not the agent's answer comes from the stream underneath.
+  return lossCodes.has(code) || (code === Code.Unknown && cause instanceof Error);
+}
+
+const lossCodes: ReadonlySet<Code> = new Set([Code.Unavailable, Code.Canceled, Code.Aborted, Code.Internal]);
+
+/** Whether a call failed because the agent did not answer in time, as one that stands still does. */
+export function isTimeout(error: unknown): boolean {
+  const cause = error instanceof ConnectError ? error.cause : error;
+  return KelpieError.is(cause) && cause.code === "timeout";
+}
+
+/** Whether the agent does not know the process that a call was about. */
+export function isUnknownProcess(error: unknown): boolean {
+  return error instanceof ConnectError && error.code === Code.NotFound;
+}
+
+/** As {@link guestError}, with a code of its own for what file systems refuse. */
+export function fileError(what: string, error: unknown, signal: AbortSignal): KelpieError {
+  const told = guestError(what, error, signal);
+  const code = errnoCodes[errnoOf(error) ?? ""];
+  if (told.code !== "guest-refused" || code === undefined) return told;
+  return new KelpieError(code, told.summary, { found: told.found ?? "", cause: error });
+}
+
+const errnoCodes: Readonly<Record<string, KelpieErrorCode>> = {
+  ENOENT: "not-found",
+  EEXIST: "already-exists",
+  EACCES: "permission-denied",
+  EPERM: "permission-denied",
+  EROFS: "read-only",
+  ENOSPC: "disk-full",
+  EDQUOT: "disk-full",
+  EXDEV: "unsafe-path",
+};
+
+/** The kernel's error, where the agent names it. */
+function errnoOf(error: unknown): string | null {
+  return error instanceof ConnectError ? error.metadata.get("kelpie-errno") : null;
 }

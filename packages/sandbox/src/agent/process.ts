@@ -1,11 +1,13 @@
 // A process in the guest, as people ask for it and as it ends: the agent's messages checked and made small.
 
-import { create } from "@bufbuild/protobuf";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { KelpieError } from "@kelpie/platform";
 import { printable } from "../vmm/printable.ts";
 import {
   type Exit,
   ExitCause,
+  type LimitsSchema,
+  OutputPolicy,
   OutputStream,
   type ProcessEvent,
   type ProcessSpec,
@@ -13,6 +15,7 @@ import {
   type SpawnFailure,
   SpawnError,
   StdinMode,
+  type TerminalSchema,
 } from "./gen/kelpie/agent/v1/process_pb.ts";
 
 /** What to run. */
@@ -35,6 +38,29 @@ export interface ProcessRequest {
   readonly pidsLimit?: number;
   /** Its standard input, read as fast as the process does. Empty when absent. */
   readonly stdin?: AsyncIterable<Uint8Array>;
+  /** Gives it a terminal, whose one stream arrives as stdout. */
+  readonly terminal?: TerminalRequest;
+  /** Limits on the process and all its descendants. */
+  readonly limits?: ProcessLimits;
+  /** The process goes on when its reader leaves, to be attached to again; else leaving kills it. */
+  readonly outlivesReader?: boolean;
+}
+
+/** A terminal; its size in characters. */
+export interface TerminalRequest {
+  readonly rows: number;
+  readonly columns: number;
+  /** TERM; default `xterm-256color`. */
+  readonly term?: string;
+}
+
+/** Limits by cgroup; what is absent is unlimited. */
+export interface ProcessLimits {
+  readonly memoryBytes?: number;
+  /** Processes and threads. */
+  readonly pids?: number;
+  /** Thousandths of one processor. */
+  readonly cpuMilli?: number;
 }
 
 /** A piece of output, or how much the guest had to drop. */
@@ -54,19 +80,19 @@ export type ProcessEnd =
   | { readonly kind: "signalled"; readonly signal: number; readonly cause: EndCause }
   | { readonly kind: "not-started"; readonly failure: StartFailure; readonly message: string };
 
+/**
+ * What the guest keeps of each output stream. Half of it stands behind the reader: more than what can be under way when
+ * a connection is lost, which is a stream's window and the buffers at its two ends.
+ */
+const outputBufferBytes = 768 << 10;
+/** How long the guest keeps a process whose reader was lost: longer than a reader tries to come back. */
+const orphanTimeoutMs = 90_000;
+
 /** The request as the agent's message. */
 export function processSpec(request: ProcessRequest): ProcessSpec {
-  const {
-    argv,
-    env = {},
-    clearEnv = false,
-    cwd = "",
-    user,
-    timeoutMs = 0,
-    killGraceMs,
-    pidsLimit,
-    stdin,
-  } = request;
+  const { argv, env = {}, clearEnv = false, cwd = "", user, timeoutMs = 0, killGraceMs, stdin } = request;
+  const { terminal, pidsLimit, outlivesReader = false } = request;
+  const limits = pidsLimit === undefined ? request.limits : { pids: pidsLimit, ...request.limits };
   return create(ProcessSpecSchema, {
     argv: [...argv],
     env: { ...env },
@@ -74,10 +100,29 @@ export function processSpec(request: ProcessRequest): ProcessSpec {
     cwd,
     timeoutMs: BigInt(Math.ceil(timeoutMs)),
     stdin: stdin === undefined ? StdinMode.EMPTY : StdinMode.PIPE,
+    outputBufferBytes,
+    ...(outlivesReader ? {} : { outputPolicy: OutputPolicy.PAUSE, orphanTimeoutMs }),
+    ...(terminal === undefined ? {} : { terminal: terminalSpec(terminal) }),
+    ...(limits === undefined ? {} : { limits: limitSpec(limits) }),
     ...(killGraceMs === undefined ? {} : { killGraceMs }),
-    ...(pidsLimit === undefined ? {} : { limits: { pidsMax: pidsLimit } }),
     ...(user === undefined ? {} : { identity: { user: identity(user) } }),
   });
+}
+
+function terminalSpec({
+  rows,
+  columns,
+  term = "",
+}: TerminalRequest): MessageInitShape<typeof TerminalSchema> {
+  return { size: { rows, columns }, term };
+}
+
+function limitSpec({
+  memoryBytes = 0,
+  pids = 0,
+  cpuMilli = 0,
+}: ProcessLimits): MessageInitShape<typeof LimitsSchema> {
+  return { memoryMaxBytes: BigInt(memoryBytes), pidsMax: pids, cpuMilli };
 }
 
 function identity(
@@ -138,7 +183,8 @@ const endCauses: Readonly<Record<ExitCause, EndCause>> = {
   [ExitCause.SHUTDOWN]: "shutdown",
 };
 
-function notStarted({ error, message }: SpawnFailure): ProcessEnd {
+/** Why a process could not be started. */
+export function notStarted({ error, message }: SpawnFailure): Extract<ProcessEnd, { kind: "not-started" }> {
   return { kind: "not-started", failure: startFailure(error), message: printable(message).slice(0, 1000) };
 }
 

@@ -2,18 +2,22 @@
 
 import http2 from "node:http2";
 import type { Duplex } from "node:stream";
-import type { ServiceImpl } from "@connectrpc/connect";
-import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { createConnectRouter, type ServiceImpl } from "@connectrpc/connect";
+import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
 import { realPlatform } from "@kelpie/platform";
 import { AgentClient } from "../agent/agent-client.ts";
 import { AgentService } from "../agent/gen/kelpie/agent/v1/agent_pb.ts";
+import { FileService } from "../agent/gen/kelpie/agent/v1/file_pb.ts";
 import { ProcessService } from "../agent/gen/kelpie/agent/v1/process_pb.ts";
 import { SystemService } from "../agent/gen/kelpie/agent/v1/system_pb.ts";
 import { duplexPair } from "./duplex-pair.ts";
 
+type RequestListener = (request: http2.Http2ServerRequest, response: http2.Http2ServerResponse) => void;
+
 /** What a played agent does; what is left out is UNIMPLEMENTED. */
 export interface FakeAgentBehaviour {
   readonly agent?: Partial<ServiceImpl<typeof AgentService>>;
+  readonly files?: Partial<ServiceImpl<typeof FileService>>;
   readonly processes?: Partial<ServiceImpl<typeof ProcessService>>;
   readonly system?: Partial<ServiceImpl<typeof SystemService>>;
 }
@@ -28,17 +32,25 @@ export interface FakeAgent extends AsyncDisposable {
 }
 
 /** Starts an agent that can be connected to any number of times. */
-export function playAgent({ agent, processes, system }: FakeAgentBehaviour): FakeAgent {
-  const handler = connectNodeAdapter({
-    connect: false,
-    grpcWeb: false,
-    routes: (router) => {
-      router.service(AgentService, { ping: ({ payload }) => ({ payload }), ...agent });
-      router.service(ProcessService, processes ?? {});
-      router.service(SystemService, system ?? {});
-    },
-  });
-  const server = http2.createServer(handler);
+export function playAgent({ agent, files, processes, system }: FakeAgentBehaviour): FakeAgent {
+  const router = createConnectRouter({ connect: false, grpcWeb: false });
+  router.service(AgentService, { ping: ({ payload }) => ({ payload }), ...agent });
+  router.service(FileService, files ?? {});
+  router.service(ProcessService, processes ?? {});
+  router.service(SystemService, system ?? {});
+  const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
+  // Connect's own adapter prints a line for every call whose session is lost, which is what many tests do.
+  const answer: RequestListener = (request, response) => {
+    const handle = handlers.get(request.url);
+    if (handle === undefined) {
+      response.writeHead(404).end();
+      return;
+    }
+    handle(universalRequestFromNodeRequest(request, response, undefined, undefined))
+      .then((result) => universalResponseToNodeResponse(result, response))
+      .catch(() => undefined);
+  };
+  const server = http2.createServer(answer);
   const sessions: Duplex[] = [];
   const open = (): Promise<Duplex> => {
     const [host, guest] = duplexPair();

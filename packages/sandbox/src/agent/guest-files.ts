@@ -1,0 +1,344 @@
+// The guest's files, as the host uses them: every call bounded, what is large streamed at the pace of its reader.
+
+import type { Client } from "@connectrpc/connect";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { type Clock, KelpieError } from "@kelpie/platform";
+import { callGuest, type CallOptions, neverAborted } from "./call-guest.ts";
+import {
+  type FilePathSchema,
+  type FileService,
+  type ImportTarRequestSchema,
+  RenameMode,
+  WriteMode,
+  type WriteFileRequestSchema,
+} from "./gen/kelpie/agent/v1/file_pb.ts";
+import { fileError } from "./guest-error.ts";
+import { fileChange, type GuestFile, type GuestFileChange, guestFile, listedFile } from "./guest-file.ts";
+
+/** What the agent takes in one message (file.proto). */
+const chunkBytes = 64 << 10;
+const maxDepth = 256;
+
+/** An absolute path of the guest; or one relative to `root` that no link and no `..` can lead out of it. */
+export type GuestPath = string | { readonly root: string; readonly path: string };
+
+/** Whose a file is. */
+export interface GuestOwner {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** How to write a file. */
+export interface WriteOptions {
+  /** Default `replace`: all at once, or not at all. `create` refuses where there is one: `already-exists`. */
+  readonly mode?: "replace" | "create" | "append" | { readonly at: number };
+  /** Of a new file 0644, of a present one those it has. */
+  readonly permissions?: number;
+  readonly owner?: GuestOwner;
+  /** Makes missing directories above it. */
+  readonly parents?: boolean;
+  /** Answers before the bytes are safe on the guest's disk. Default true: a sandbox's disk goes with it. */
+  readonly noSync?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+/** How to unpack an archive. */
+export interface TarInOptions {
+  /** Default: as the archive says. */
+  readonly owner?: GuestOwner;
+  /** Refuses to replace what is there: `already-exists`. */
+  readonly noReplace?: boolean;
+  /** Default a million. */
+  readonly maxEntries?: number;
+  readonly maxBytes?: number;
+  /** Default true. */
+  readonly noSync?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * The guest's files. What the kernel refuses is a KelpieError: `not-found`, `already-exists`, `permission-denied`,
+ * `read-only`, `disk-full`, `unsafe-path` (out of a `root`), and `guest-refused` for the rest; `guest-lost` when the
+ * connection ends, `malformed` when the guest says what cannot be. A stream that is left ends its call.
+ */
+export class GuestFiles {
+  readonly #service: Client<typeof FileService>;
+  /** The same service on a connection of its own, for what is large. */
+  readonly #bulk: Client<typeof FileService>;
+  readonly #clock: Clock;
+
+  constructor(service: Client<typeof FileService>, bulk: Client<typeof FileService>, clock: Clock) {
+    this.#service = service;
+    this.#bulk = bulk;
+    this.#clock = clock;
+  }
+
+  /** What is at `path`; undefined where nothing is. */
+  async stat(
+    path: GuestPath,
+    options: CallOptions & { noFollow?: boolean } = {},
+  ): Promise<GuestFile | undefined> {
+    const noFollow = options.noFollow ?? false;
+    try {
+      const { file } = await this.#call("look at", path, options, (signal) =>
+        this.#service.statFile({ path: place(path), noFollow }, { signal }),
+      );
+      return guestFile(file);
+    } catch (error) {
+      if (KelpieError.is(error) && error.code === "not-found") return undefined;
+      throw error;
+    }
+  }
+
+  /** A directory's entries in no order; with a `depth` above 1 those below them too. Links are not followed. */
+  async *list(
+    path: GuestPath,
+    { depth = 1, signal = neverAborted }: { depth?: number; signal?: AbortSignal } = {},
+  ): AsyncGenerator<GuestFile, undefined> {
+    if (!Number.isInteger(depth) || depth < 1 || depth > maxDepth)
+      throw new KelpieError("invalid-input", "The depth of a listing", {
+        expected: `1 to ${maxDepth}`,
+        found: `${depth}`,
+      });
+    const pages = this.#bulk.listDirectory({ path: place(path), depth }, { signal });
+    for await (const { files } of this.#stream("list", path, pages, signal))
+      for (const file of files) yield listedFile(file, depth);
+  }
+
+  /** Makes a directory; with `parents` those above it too, content if it is there. */
+  async mkdir(
+    path: GuestPath,
+    options: CallOptions & { parents?: boolean; permissions?: number; owner?: GuestOwner } = {},
+  ): Promise<void> {
+    const { parents = false, permissions, owner } = options;
+    const request = { path: place(path), parents, ...given({ mode: permissions, owner }) };
+    await this.#call("make the directory", path, options, (signal) =>
+      this.#service.makeDirectory(request, { signal }),
+    );
+  }
+
+  /** Removes a file, or with `recursive` a directory and all it has; returns how many. Links are not followed. */
+  async remove(
+    path: GuestPath,
+    options: CallOptions & { recursive?: boolean; missingOk?: boolean } = {},
+  ): Promise<number> {
+    const { recursive = false, missingOk = false } = options;
+    const request = { path: place(path), recursive, missingOk };
+    const { removed } = await this.#call("remove", path, options, (signal) =>
+      this.#service.removeFile(request, { signal }),
+    );
+    return Number(removed);
+  }
+
+  /** Moves within one file system; with `noReplace` it refuses where something is: `already-exists`. */
+  async rename(
+    from: GuestPath,
+    to: GuestPath,
+    options: CallOptions & { noReplace?: boolean } = {},
+  ): Promise<void> {
+    const mode = options.noReplace === true ? RenameMode.NO_REPLACE : RenameMode.REPLACE;
+    const request = { from: place(from), to: place(to), mode };
+    await this.#call("rename", from, options, (signal) => this.#service.renameFile(request, { signal }));
+  }
+
+  /** Changes mode, owner or time, and returns what the file is now. */
+  async setAttributes(
+    path: GuestPath,
+    attributes: { permissions?: number; owner?: GuestOwner; modifiedMs?: number; noFollow?: boolean },
+    options: CallOptions = {},
+  ): Promise<GuestFile> {
+    const { permissions, owner, modifiedMs, noFollow = false } = attributes;
+    const modifiedUnixNs = modifiedMs === undefined ? undefined : BigInt(Math.trunc(modifiedMs)) * 1_000_000n;
+    const request = { path: place(path), noFollow, ...given({ mode: permissions, owner, modifiedUnixNs }) };
+    const { file } = await this.#call("change", path, options, (signal) =>
+      this.#service.setAttributes(request, { signal }),
+    );
+    return guestFile(file);
+  }
+
+  /** Makes a symbolic link whose content is `target`, which is not looked at. */
+  async symlink(target: string, path: GuestPath, options: CallOptions = {}): Promise<void> {
+    const request = { path: place(path), target: { case: "symbolic" as const, value: target } };
+    await this.#call("make the link", path, options, (signal) => this.#service.makeLink(request, { signal }));
+  }
+
+  /** A regular file's bytes, or `lengthBytes` of them from `offsetBytes` on. */
+  async *read(
+    path: GuestPath,
+    { offsetBytes = 0, lengthBytes, signal = neverAborted }: ReadOptions = {},
+  ): AsyncGenerator<Uint8Array, undefined> {
+    const length = lengthBytes === undefined ? undefined : BigInt(lengthBytes);
+    const request = { path: place(path), offset: BigInt(offsetBytes), ...given({ length }) };
+    for await (const { part } of this.#stream("read", path, this.#bulk.readFile(request, { signal }), signal))
+      if (part.case === "data") yield part.value;
+  }
+
+  /** A small file's bytes as a whole; `limit-exceeded` if it has more than `limitBytes`. */
+  async readAll(
+    path: GuestPath,
+    limitBytes = 16 << 20,
+    signal: AbortSignal = neverAborted,
+  ): Promise<Uint8Array> {
+    const chunks: Uint8Array[] = [];
+    let size = 0;
+    for await (const chunk of this.read(path, { lengthBytes: limitBytes + 1, signal })) {
+      size += chunk.length;
+      if (size > limitBytes) {
+        throw new KelpieError("limit-exceeded", `${name(path)} in the guest is too large`, {
+          expected: `at most ${limitBytes} bytes`,
+        });
+      }
+      chunks.push(chunk);
+    }
+    return Buffer.concat(chunks);
+  }
+
+  /** Writes a regular file, as fast as `content` comes and the guest takes it. Returns what it is then. */
+  async write(path: GuestPath, content: Content, options: WriteOptions = {}): Promise<GuestFile> {
+    const { mode = "replace", permissions, owner, parents = false, noSync = true } = options;
+    const { signal = neverAborted } = options;
+    const open = {
+      path: place(path),
+      mode: typeof mode === "object" ? WriteMode.AT : writeModes[mode],
+      offset: typeof mode === "object" ? BigInt(mode.at) : 0n,
+      parents,
+      noSync,
+      ...given({ permissions, owner }),
+    };
+    async function* requests(): AsyncGenerator<MessageInitShape<typeof WriteFileRequestSchema>> {
+      yield { part: { case: "open", value: open } };
+      for await (const value of inChunks(content)) yield { part: { case: "data", value } };
+    }
+    const { file } = await this.#send("write", path, signal, (stop) =>
+      this.#bulk.writeFile(requests(), { signal: stop }),
+    );
+    return guestFile(file);
+  }
+
+  /** Unpacks a tar archive below the directory `root`; nothing is made or changed outside it. Returns what was made. */
+  async tarIn(
+    root: string,
+    archive: Content,
+    options: TarInOptions = {},
+  ): Promise<{ entries: number; bytes: number }> {
+    const {
+      owner,
+      noReplace = false,
+      maxEntries = 0,
+      maxBytes = 0,
+      noSync = true,
+      signal = neverAborted,
+    } = options;
+    const bounds = { maxEntries: BigInt(maxEntries), maxBytes: BigInt(maxBytes) };
+    const open = { root, noReplace, noSync, ...bounds, ...given({ owner }) };
+    async function* requests(): AsyncGenerator<MessageInitShape<typeof ImportTarRequestSchema>> {
+      yield { part: { case: "open", value: open } };
+      for await (const value of inChunks(archive)) yield { part: { case: "data", value } };
+    }
+    const { entries, contentBytes } = await this.#send("unpack into", root, signal, (stop) =>
+      this.#bulk.importTar(requests(), { signal: stop }),
+    );
+    return { entries: Number(entries), bytes: Number(contentBytes) };
+  }
+
+  /** A directory's content, or a file under its own name, as a tar archive (pax). It is the guest's: unpack it with care. */
+  async *tarOut(
+    path: GuestPath,
+    { exclude = [], signal = neverAborted }: { exclude?: readonly string[]; signal?: AbortSignal } = {},
+  ): AsyncGenerator<Uint8Array, undefined> {
+    const parts = this.#bulk.exportTar({ path: place(path), exclude: [...exclude] }, { signal });
+    for await (const { data } of this.#stream("pack", path, parts, signal)) yield data;
+  }
+
+  /** What changes from here on; with `recursive` below it too. Ends when it is left or `signal` aborts. */
+  async *watch(
+    path: GuestPath,
+    { recursive = false, signal = neverAborted, onStarted = () => undefined }: WatchOptions = {},
+  ): AsyncGenerator<GuestFileChange, undefined> {
+    const events = this.#service.watchFiles({ path: place(path), recursive }, { signal });
+    for await (const event of this.#stream("watch", path, events, signal)) {
+      if (event.event.case === "started") onStarted();
+      const change = fileChange(event);
+      if (change !== undefined) yield change;
+    }
+  }
+
+  #call<T>(
+    what: string,
+    path: GuestPath,
+    options: CallOptions,
+    call: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    return callGuest(this.#clock, `${what} ${name(path)}`, options, call, fileError);
+  }
+
+  /** A call that sends a stream: as long as it takes, until `signal`. An error of the stream's own source comes through. */
+  async #send<T>(
+    what: string,
+    path: GuestPath,
+    signal: AbortSignal,
+    call: (stop: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    try {
+      return await call(signal);
+    } catch (error) {
+      throw fileError(`${what} ${name(path)}`, error, signal);
+    }
+  }
+
+  async *#stream<T>(
+    what: string,
+    path: GuestPath,
+    messages: AsyncIterable<T>,
+    signal: AbortSignal,
+  ): AsyncGenerator<T> {
+    try {
+      yield* messages;
+    } catch (error) {
+      throw fileError(`${what} ${name(path)}`, error, signal);
+    }
+  }
+}
+
+/** Which part of a file to read. */
+export interface ReadOptions {
+  readonly offsetBytes?: number;
+  readonly lengthBytes?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** How to watch. */
+export interface WatchOptions {
+  readonly recursive?: boolean;
+  readonly signal?: AbortSignal;
+  /** Called once every later change is told. */
+  readonly onStarted?: () => void;
+}
+
+/** Bytes to send: at once, or as they come. */
+export type Content = Uint8Array | AsyncIterable<Uint8Array>;
+
+const writeModes = {
+  replace: WriteMode.REPLACE,
+  create: WriteMode.CREATE,
+  append: WriteMode.APPEND,
+} as const;
+
+function place(path: GuestPath): MessageInitShape<typeof FilePathSchema> {
+  return typeof path === "string" ? { path } : { path: path.path, root: path.root };
+}
+
+function name(path: GuestPath): string {
+  return typeof path === "string" ? path : `${path.path} in ${path.root}`;
+}
+
+async function* inChunks(content: Content): AsyncGenerator<Uint8Array> {
+  for await (const bytes of content instanceof Uint8Array ? [content] : content)
+    for (let at = 0; at < bytes.length; at += chunkBytes) yield bytes.subarray(at, at + chunkBytes);
+}
+
+/** The fields that have a value: a message's absent field is another thing than one that is undefined. */
+function given<T extends object>(fields: T): { [K in keyof T]?: NonNullable<T[K]> } {
+  const present = Object.entries(fields).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(present) as { [K in keyof T]?: NonNullable<T[K]> };
+}

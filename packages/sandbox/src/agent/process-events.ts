@@ -1,0 +1,215 @@
+// What a process does, event by event, over as many connections as it takes: one that is lost is opened again, and the
+// output, the input and the end go on where they were.
+
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { Client } from "@connectrpc/connect";
+import { type Clock, KelpieError } from "@kelpie/platform";
+import {
+  type AttachRequestSchema,
+  type ExecRequestSchema,
+  OutputStream,
+  type Process,
+  type ProcessEvent,
+  type ProcessService,
+  type WriteStdinRequestSchema,
+} from "./gen/kelpie/agent/v1/process_pb.ts";
+import { isLoss, isTimeout, isUnknownProcess } from "./guest-error.ts";
+import { type ProcessRequest, processSpec } from "./process.ts";
+import { StdinFeed } from "./stdin-feed.ts";
+
+/** How long a lost connection is tried again; the guest keeps the process for longer. */
+const resumeWithinMs = 60_000;
+const firstPauseMs = 10;
+
+/** A count of bytes for each output stream. */
+export interface OutputOffsets {
+  readonly stdout: number;
+  readonly stderr: number;
+}
+
+/** A process to start, or one that is there to attach to. */
+export type ExecutionTarget =
+  | { readonly kind: "start"; readonly request: ProcessRequest }
+  | {
+      readonly kind: "attach";
+      /** From which byte of each stream on. */
+      readonly offsets: OutputOffsets;
+      /** Only looks on: never slows the process, and may be told that it lost output. */
+      readonly passive: boolean;
+      readonly stdin: AsyncIterable<Uint8Array> | undefined;
+    };
+
+/** What it takes to follow a process. */
+export interface FollowOptions {
+  readonly processes: Client<typeof ProcessService>;
+  readonly clock: Clock;
+  /** The process's name in the guest. */
+  readonly id: string;
+  readonly target: ExecutionTarget;
+  /** Aborts when the client is disposed: then nothing comes back. */
+  readonly closed: AbortSignal;
+}
+
+/** Follows one process. */
+export class ProcessFollower {
+  readonly #options: FollowOptions;
+  readonly #stdin: StdinFeed | undefined;
+  #offsets: OutputOffsets;
+  /** How much of stdin the guest had before ours. */
+  #stdinBase = 0;
+  /** Whether the guest is known to have the process. */
+  #isThere: boolean;
+  /** How many events were told. */
+  #told = 0;
+
+  constructor(options: FollowOptions) {
+    const { target } = options;
+    const stdin = target.kind === "start" ? target.request.stdin : target.stdin;
+    this.#options = options;
+    this.#stdin = stdin === undefined ? undefined : new StdinFeed(stdin);
+    this.#offsets = target.kind === "start" ? { stdout: 0, stderr: 0 } : target.offsets;
+    this.#isThere = target.kind === "attach";
+  }
+
+  /** How many bytes of each stream were told. */
+  get offsets(): OutputOffsets {
+    return this.#offsets;
+  }
+
+  /** Tells what the process does, until `signal`. What is thrown is Connect's error, or a KelpieError. */
+  async *events(signal: AbortSignal): AsyncGenerator<ProcessEvent, undefined> {
+    const { target } = this.#options;
+    const first = target.kind === "start" ? this.#exec(target.request, signal) : this.#attach(signal);
+    try {
+      let loss = yield* this.#until(first, signal);
+      while (loss !== undefined) loss = yield* this.#resume(loss.error, signal);
+    } finally {
+      this.#stdin?.leave();
+    }
+  }
+
+  /** Hands a stream's events on; returns how its connection was lost, or nothing at the stream's own end. */
+  async *#until(
+    stream: AsyncIterable<ProcessEvent>,
+    signal: AbortSignal,
+  ): AsyncGenerator<ProcessEvent, Loss | undefined> {
+    try {
+      for await (const event of stream) {
+        this.#note(event);
+        yield event;
+      }
+      return undefined;
+    } catch (error) {
+      if (signal.aborted || this.#options.closed.aborted || !isLoss(error)) throw error;
+      return { error };
+    }
+  }
+
+  #note({ event }: ProcessEvent): void {
+    this.#isThere = true;
+    this.#told++;
+    if (event.case !== "output" && event.case !== "lost") return;
+    const size = event.case === "output" ? event.value.data.length : Number(event.value.length);
+    const { stdout, stderr } = this.#offsets;
+    this.#offsets =
+      event.value.stream === OutputStream.STDERR
+        ? { stdout, stderr: stderr + size }
+        : { stdout: stdout + size, stderr };
+  }
+
+  /** Attaches again, once the guest answers, until the next loss. Throws the loss itself, if it does not in time. */
+  async *#resume(loss: unknown, signal: AbortSignal): AsyncGenerator<ProcessEvent, Loss | undefined> {
+    const { clock, closed } = this.#options;
+    const toldBefore = this.#told;
+    using patience = clock.deadline(resumeWithinMs, "Coming back to the guest");
+    const stop = AbortSignal.any([signal, closed, patience.signal]);
+    for (let pauseMs = firstPauseMs; ; pauseMs *= 2) {
+      try {
+        await this.#startIfUnknown(stop);
+        const next = yield* this.#until(this.#attach(signal), signal);
+        if (next === undefined || this.#told > toldBefore) return next;
+      } catch (error) {
+        if (signal.aborted) throw error;
+        if (isUnknownProcess(error)) throw processGone(loss);
+        if (!isLoss(error) && !isTimeout(error)) throw loss;
+      }
+      if (stop.aborted) throw loss;
+      await clock.sleep(pauseMs, stop).catch(() => undefined);
+    }
+  }
+
+  /** Starts a process that the guest may not have heard of: asked twice, it starts it once. */
+  async #startIfUnknown(signal: AbortSignal): Promise<void> {
+    const { processes, id, target } = this.#options;
+    if (this.#isThere || target.kind === "attach") return;
+    await processes.startProcess({ id, spec: processSpec(target.request) }, { signal });
+  }
+
+  async *#exec(request: ProcessRequest, signal: AbortSignal): AsyncGenerator<ProcessEvent, undefined> {
+    const { processes, id } = this.#options;
+    const stdin = this.#stdin;
+    const start = { id, spec: processSpec(request) };
+    async function* requests(): AsyncGenerator<MessageInitShape<typeof ExecRequestSchema>> {
+      yield { request: { case: "start", value: start } };
+      for await (const value of stdin?.chunks(signal) ?? []) yield { request: { case: "stdin", value } };
+    }
+    for await (const { event } of processes.exec(requests(), { signal }))
+      if (event !== undefined) yield event;
+  }
+
+  async *#attach(signal: AbortSignal): AsyncGenerator<ProcessEvent, undefined> {
+    const { processes, id, target } = this.#options;
+    const { stdout, stderr } = this.#offsets;
+    const passive = target.kind === "attach" && target.passive;
+    const offsets = { stdoutOffset: BigInt(stdout), stderrOffset: BigInt(stderr) };
+    const request: MessageInitShape<typeof AttachRequestSchema> = { id, passive, ...offsets };
+    const feeding = new AbortController();
+    const stop = AbortSignal.any([signal, feeding.signal]);
+    try {
+      for await (const { event } of processes.attach(request, { signal: stop })) {
+        if (event === undefined) continue;
+        if (event.event.case === "started") this.#feed(event.event.value, feeding, stop);
+        yield event;
+      }
+    } catch (error) {
+      throw feeding.signal.aborted ? feeding.signal.reason : error;
+    } finally {
+      feeding.abort();
+    }
+  }
+
+  /** Sends stdin from where the guest has it on. What cannot go on ends the attachment with it. */
+  #feed({ stdinBytes, stdinOpen }: Process, feeding: AbortController, stop: AbortSignal): void {
+    const { processes, id, target } = this.#options;
+    const stdin = this.#stdin;
+    if (stdin === undefined || !stdinOpen) return;
+    const accepted = Number(stdinBytes);
+    if (target.kind === "attach" && stdin.sentBytes === 0) this.#stdinBase = accepted;
+    const repeated = stdin.since(accepted - this.#stdinBase);
+    if (repeated === undefined) {
+      feeding.abort(new KelpieError("guest-lost", "The guest has lost a part of the process's input"));
+      return;
+    }
+    async function* requests(): AsyncGenerator<MessageInitShape<typeof WriteStdinRequestSchema>> {
+      yield { id, offset: stdinBytes };
+      for (const data of repeated ?? []) yield { data };
+      for await (const data of stdin?.chunks(stop) ?? []) yield { data };
+      if (!stop.aborted) yield { end: true };
+    }
+    processes.writeStdin(requests(), { signal: stop }).catch((error: unknown) => {
+      // A lost connection is the attachment's to find out.
+      if (!stop.aborted && !isLoss(error)) feeding.abort(error);
+    });
+  }
+}
+
+/** How a connection was lost. */
+interface Loss {
+  readonly error: unknown;
+}
+
+function processGone(cause: unknown): KelpieError {
+  return new KelpieError("guest-lost", "The agent was started again, and its processes ended with it", {
+    cause,
+  });
+}
