@@ -26,6 +26,7 @@ export {
 } from "./lifecycle/control.ts";
 export {
   collectGarbage,
+  findEntry,
   findSandbox,
   type Garbage,
   type KnownSandbox,
@@ -37,6 +38,8 @@ export { Sandbox } from "./lifecycle/sandbox.ts";
 export type { SandboxSource } from "./lifecycle/sandbox-defaults.ts";
 export type { KeepSandbox, OpenSandboxOptions, SandboxOptions } from "./lifecycle/sandbox-options.ts";
 export type { SandboxImage, SandboxRecord } from "./lifecycle/sandbox-record.ts";
+export { sandboxHealth, type SandboxHealth } from "./lifecycle/sandbox-health.ts";
+export { followLog, type LogKind, readLog } from "./lifecycle/sandbox-log.ts";
 export { isLive, type SandboxState } from "./lifecycle/sandbox-state.ts";
 export type { Phase } from "./phases.ts";
 export type { GuestStart, StartKind } from "./templates/start-guest.ts";

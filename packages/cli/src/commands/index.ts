@@ -29,6 +29,61 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import("./sandbox-boot-chart.ts")).sandboxBootChart,
   },
   {
+    path: ["sandbox", "create"],
+    summary: "Make a sandbox that lives on",
+    load: async () => (await import("./sandbox-create.ts")).sandboxCreate,
+  },
+  {
+    path: ["sandbox", "list"],
+    summary: "List sandboxes and what they are doing",
+    load: async () => (await import("./sandbox-list.ts")).sandboxList,
+  },
+  {
+    path: ["sandbox", "inspect"],
+    summary: "Show all that is known of sandboxes",
+    load: async () => (await import("./sandbox-inspect.ts")).sandboxInspect,
+  },
+  {
+    path: ["sandbox", "logs"],
+    summary: "Print a sandbox's console, or its agent's or monitor's log",
+    load: async () => (await import("./sandbox-logs.ts")).sandboxLogs,
+  },
+  {
+    path: ["sandbox", "stats"],
+    summary: "Show what sandboxes use",
+    load: async () => (await import("./sandbox-stats.ts")).sandboxStats,
+  },
+  {
+    path: ["sandbox", "pause"],
+    summary: "Let sandboxes stand still",
+    load: async () => (await import("./sandbox-pause.ts")).sandboxPause,
+  },
+  {
+    path: ["sandbox", "resume"],
+    summary: "Let paused sandboxes go on",
+    load: async () => (await import("./sandbox-resume.ts")).sandboxResume,
+  },
+  {
+    path: ["sandbox", "stop"],
+    summary: "Have sandboxes power off",
+    load: async () => (await import("./sandbox-stop.ts")).sandboxStop,
+  },
+  {
+    path: ["sandbox", "kill"],
+    summary: "End sandboxes at once",
+    load: async () => (await import("./sandbox-kill.ts")).sandboxKill,
+  },
+  {
+    path: ["sandbox", "rm"],
+    summary: "Remove what is left of sandboxes",
+    load: async () => (await import("./sandbox-rm.ts")).sandboxRm,
+  },
+  {
+    path: ["sandbox", "gc"],
+    summary: "Remove all sandboxes that no longer live",
+    load: async () => (await import("./sandbox-gc.ts")).sandboxGc,
+  },
+  {
     path: ["images", "init"],
     summary: "Write a commented spec to begin with",
     load: async () => (await import("./images-init.ts")).imagesInit,

@@ -33,6 +33,14 @@ function machine({ uid, programs, sudoAsks = false }: Machine): { platform: Plat
   return { platform, ran };
 }
 
+const nothing = { [Symbol.dispose]: () => undefined };
+const noKeys: Terminal["keys"] = {
+  size: () => undefined,
+  onResize: () => nothing,
+  raw: () => nothing,
+  takeSignals: () => nothing,
+};
+
 function pipes(): { terminal: Terminal; printed: () => Promise<string> } {
   const stderr = new PassThrough();
   const isTerminal = { stdin: false, stdout: false, stderr: false };
@@ -42,6 +50,7 @@ function pipes(): { terminal: Terminal; printed: () => Promise<string> } {
     stderr,
     isTerminal,
     columns: undefined,
+    keys: noKeys,
   };
   return { terminal, printed: () => text(stderr.end()) };
 }

@@ -2,6 +2,7 @@
 
 import { KelpieError } from "../errors.ts";
 import type { Terminal } from "../terminal.ts";
+import { realKeys, SignalTaker } from "./terminal-keys.ts";
 
 /** The program itself. The returned number is its exit code. */
 export type Main = (args: readonly string[], terminal: Terminal, signal: AbortSignal) => Promise<number>;
@@ -16,8 +17,10 @@ const endingSignals = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 } as const;
 export async function runMain(main: Main): Promise<void> {
   const controller = new AbortController();
   let received: number | undefined;
+  const signals = new SignalTaker();
   for (const [name, number] of Object.entries(endingSignals)) {
     process.on(name, () => {
+      if (signals.isTaken) return;
       if (received !== undefined) process.exit(128 + number);
       received = number;
       controller.abort(new KelpieError("cancelled", `Ended by ${name}`));
@@ -37,6 +40,7 @@ export async function runMain(main: Main): Promise<void> {
     stderr,
     isTerminal,
     columns: stderr.isTTY ? stderr.columns : undefined,
+    keys: realKeys(signals),
   };
   const code = await main(process.argv.slice(2), terminal, controller.signal);
   process.exitCode = received === undefined ? code : 128 + received;

@@ -36,8 +36,18 @@ export async function listSandboxes(platform: Parts, home: string): Promise<Sand
 
 /** The sandbox that `reference` names: by its name, its id or the beginning of one. @throws KelpieError `not-found`. */
 export async function findSandbox(platform: Parts, home: string, reference: string): Promise<KnownSandbox> {
+  const entry = await findEntry(platform, home, reference);
+  const { id, record, state } = entry;
+  if (record !== undefined) return { ...entry, record };
+  throw new KelpieError("malformed", `Sandbox ${id} cannot be used`, {
+    found: "reason" in state ? state.reason : "no record",
+    help: `Remove it: kelpie sandbox rm ${id}`,
+  });
+}
+
+/** As {@link findSandbox}, and one whose record is damaged too, by its id. */
+export async function findEntry(platform: Parts, home: string, reference: string): Promise<SandboxEntry> {
   const parent = sandboxesDirectory(home);
-  const hostBoot = await hostBootId(platform.files);
   const isThere = (await platform.files.stat(parent)) !== undefined;
   const ids = isThere ? (await platform.files.list(parent)).filter(isSandboxId) : [];
   const found: string[] = [];
@@ -52,14 +62,9 @@ export async function findSandbox(platform: Parts, home: string, reference: stri
   }
   const [id] = found;
   if (id === undefined || found.length > 1) throw notOne(reference, found);
-  const entry = await readEntry(platform, join(parent, id), id, hostBoot);
-  if (entry?.record === undefined) {
-    throw new KelpieError("malformed", `Sandbox ${id} cannot be used`, {
-      found: entry === undefined || !("reason" in entry.state) ? "no record" : entry.state.reason,
-      help: `Remove it: kelpie sandbox rm --force ${id}`,
-    });
-  }
-  return { ...entry, record: entry.record };
+  const entry = await readEntry(platform, join(parent, id), id, await hostBootId(platform.files));
+  if (entry === undefined) throw notOne(reference, []);
+  return entry;
 }
 
 function notOne(reference: string, found: readonly string[]): KelpieError {

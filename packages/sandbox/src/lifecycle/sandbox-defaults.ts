@@ -2,7 +2,8 @@
 
 import { join } from "node:path";
 import { type Architecture, KelpieError, type Platform, realPlatform } from "@kelpie/platform";
-import { openQemu } from "../vmm/qemu/qemu-vmm.ts";
+import type { LeaseOptions, StoredImage } from "@kelpie/images";
+import { openQemu, type QemuVmm } from "../vmm/qemu/qemu-vmm.ts";
 import type { BootImage, Vmm } from "../vmm/vmm.ts";
 import type { SandboxImage } from "./sandbox-record.ts";
 
@@ -12,12 +13,17 @@ export interface SandboxSource {
   readonly platform?: Platform;
   /** KELPIE_HOME; the environment's, or `~/.kelpie`, when absent. */
   readonly home?: string;
-  /** An image of the store (a version, the beginning of one, a name, `latest`), or files. The latest when absent. */
-  readonly image?: string | BootImage;
+  /**
+   * An image by its reference (a version, the beginning of one, a tag, a name, `latest`, a registry's `host/name:tag`),
+   * fetched where the store does not have it; or one of the store; or files. The latest when absent.
+   */
+  readonly image?: string | StoredImage | BootImage;
   /** Of the image, where that is named. This machine's when absent. */
   readonly architecture?: Architecture;
   /** QEMU when absent. */
   readonly vmm?: Vmm;
+  /** Told what a person should know, once: that guests are emulated, and why. */
+  readonly onNotice?: (notice: string) => void;
 }
 
 /** A source with nothing left out. */
@@ -26,6 +32,8 @@ export interface ResolvedSource {
   readonly home: string;
   readonly image: BootImage;
   readonly imageRecord: SandboxImage;
+  /** Keeps an image of the store from being removed; nothing for loose files. */
+  lease(options: LeaseOptions): Promise<AsyncDisposable>;
   readonly vmm: Vmm;
 }
 
@@ -40,51 +48,64 @@ export function homeOf({ host }: Pick<Platform, "host">, home: string | undefine
 export async function resolveSource(source: SandboxSource, signal: AbortSignal): Promise<ResolvedSource> {
   const { platform = realPlatform, image = "latest" } = source;
   const home = homeOf(platform, source.home);
-  const found = typeof image === "string" ? await storedImage(platform, home, image, source) : loose(image);
+  const found = await findSource(platform, home, image, source, signal);
   const { architecture } = found.image;
-  const vmm = source.vmm ?? (await openQemu(platform, { architecture, home, signal }));
+  const vmm = source.vmm ?? (await noticed(openQemu(platform, { architecture, home, signal }), source));
   return { platform, home, vmm, ...found };
 }
 
-type FoundImage = Pick<ResolvedSource, "image" | "imageRecord">;
-
-function loose(image: BootImage): FoundImage {
-  const { architecture } = image;
-  return { image, imageRecord: { name: "", version: "", directory: "", architecture } };
+async function noticed(opening: Promise<QemuVmm>, { onNotice }: SandboxSource): Promise<Vmm> {
+  const vmm = await opening;
+  if (vmm.notice !== undefined) onNotice?.(vmm.notice);
+  return vmm;
 }
 
-async function storedImage(
+type FoundImage = Pick<ResolvedSource, "image" | "imageRecord" | "lease">;
+
+async function findSource(
   platform: Platform,
   home: string,
-  reference: string,
+  image: string | StoredImage | BootImage,
   { architecture = platform.host.architecture }: SandboxSource,
+  signal: AbortSignal,
 ): Promise<FoundImage> {
+  if (typeof image !== "string")
+    return "rootfs" in image ? loose(image) : await stored(platform, home, image);
   if (architecture === undefined) {
     throw new KelpieError("unsupported", "Kelpie makes no images for this machine's architecture", {
       help: 'Say which to emulate: architecture: "amd64" or "arm64".',
     });
   }
-  // Loaded only here: whoever brings files of their own, or opens a sandbox that runs, needs no store.
-  const { findImage, formatImageVersion, imageFile, ImageStore } = await import("@kelpie/images");
-  const { images } = await new ImageStore(platform, home).list();
-  const stored = findImage(images, reference, architecture);
+  const { ensureImage } = await import("@kelpie/images");
+  const ensured = await ensureImage({ platform, home, reference: image, architecture, signal });
+  return await stored(platform, home, ensured.image);
+}
+
+const nothing: AsyncDisposable = { [Symbol.asyncDispose]: () => Promise.resolve() };
+
+function loose(image: BootImage): FoundImage {
+  const { architecture } = image;
+  const imageRecord = { name: "", version: "", directory: "", architecture };
+  return { image, imageRecord, lease: () => Promise.resolve(nothing) };
+}
+
+async function stored(platform: Platform, home: string, image: StoredImage): Promise<FoundImage> {
+  // Loaded only here: whoever brings files, or opens a sandbox that runs, needs no store.
+  const { formatImageVersion, imageFile, ImageStore } = await import("@kelpie/images");
+  const { name, directory, architecture, files } = image;
   return {
     image: {
       architecture,
-      rootfs: imageFile(stored, "rootfs.ext4"),
-      kernel: imageFile(stored, "vmlinuz"),
-      initrd: imageFile(stored, "initrd"),
+      rootfs: imageFile(image, "rootfs.ext4"),
+      kernel: imageFile(image, "vmlinuz"),
+      initrd: imageFile(image, "initrd"),
       digests: {
-        rootfs: stored.files["rootfs.ext4"].sha256,
-        kernel: stored.files.vmlinuz.sha256,
-        initrd: stored.files.initrd.sha256,
+        rootfs: files["rootfs.ext4"].sha256,
+        kernel: files.vmlinuz.sha256,
+        initrd: files.initrd.sha256,
       },
     },
-    imageRecord: {
-      name: stored.name,
-      version: formatImageVersion(stored.version),
-      directory: stored.directory,
-      architecture,
-    },
+    imageRecord: { name, version: formatImageVersion(image.version), directory, architecture },
+    lease: (options) => new ImageStore(platform, home).lease(image, options),
   };
 }

@@ -91,8 +91,14 @@ export class Sandbox implements AsyncDisposable {
         ? undefined
         : await createKeptDirectory(platform, home, draft(options, keep, source));
     const directory = resources.use(kept ?? (await createRunDirectory(platform, home)));
-    // What is attached to a sandbox that lives on lives on with it.
+    const held = await source.lease(
+      kept === undefined
+        ? { holder: `sandbox ${directory.id}` }
+        : { holder: `sandbox ${kept.record.name}`, whileExists: directory.path },
+    );
+    // What is attached to a sandbox that lives on lives on with it, and so does its image.
     let isLetGo = false;
+    resources.defer(async () => (isLetGo ? undefined : held[Symbol.asyncDispose]()));
     for (const attachment of attachments) {
       resources.defer(async () => (isLetGo ? undefined : attachment[Symbol.asyncDispose]()));
     }

@@ -1,0 +1,20 @@
+// kelpie sandbox stats
+
+import { command } from "../command.ts";
+import { parseSeconds } from "../quantity.ts";
+import { printStats } from "../sandbox-stats.ts";
+
+export const sandboxStats = command({
+  positionals: "[SANDBOX…]",
+  options: {
+    watch: { type: "string", value: "TIME", help: "Print again and again, this far apart, until Ctrl-C" },
+    json: { type: "boolean", help: "Print JSON, one line for each look" },
+  },
+  details:
+    "Of the sandboxes that are named, or of all that run: load, memory, root disk and processes as the guest says.",
+  async run(context, { options, positionals }) {
+    const everyMs = options.watch === undefined ? undefined : 1000 * parseSeconds(options.watch);
+    await printStats(context, positionals, { everyMs, json: options.json === true });
+    return 0;
+  },
+});
