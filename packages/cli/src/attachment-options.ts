@@ -1,6 +1,15 @@
 // What of the world outside a sandbox gets, as options of every command that makes one.
 
-import { type Attachment, openShares, parseMount, parseTransport, parseWorkspace } from "@kelpie/sandbox";
+import {
+  type Attachment,
+  openNetwork,
+  openShares,
+  parseMount,
+  parseNetworkMode,
+  parsePublish,
+  parseTransport,
+  parseWorkspace,
+} from "@kelpie/sandbox";
 import type { CommandContext, OptionValues } from "./command.ts";
 
 /** Spread into the options of a command that makes a sandbox. */
@@ -22,14 +31,27 @@ export const attachmentOptions = {
     value: "WAY",
     help: "How directories get there: virtiofs, 9p, disk or auto (docs/workspace.md) [default: auto]",
   },
+  net: {
+    type: "string",
+    value: "NETWORK",
+    help: "none, full, or allow=HOST[:PORT],… for those alone (docs/network.md) [default: none]",
+  },
+  publish: {
+    type: "string",
+    short: "p",
+    multiple: true,
+    value: "[ADDRESS:]PORT:PORT",
+    help: "A port of this machine that leads to one of the sandbox; any number of times",
+  },
 } as const;
 
 export type AttachmentValues = OptionValues<typeof attachmentOptions>;
 
-/** What the options ask for; where the way was left to us, the choice is told. @throws KelpieError `usage`, `not-found` */
+/** What the options ask for; `log` is the file of the network's log, where it is not in the sandbox's directory. @throws KelpieError `usage`, `not-found` */
 export async function openAttachments(
   { platform, home, signal }: CommandContext,
   options: AttachmentValues,
+  log?: string,
 ): Promise<Attachment[]> {
   const { workingDirectory } = platform.host;
   const shares = [
@@ -37,10 +59,18 @@ export async function openAttachments(
     ...(options.mount ?? []).map((text) => parseMount(text, workingDirectory)),
   ];
   const transport = parseTransport(options["workspace-transport"] ?? "auto");
-  return await openShares({ platform, home, shares, transport, signal });
+  const mode = parseNetworkMode(options.net ?? "none");
+  const network = openNetwork(platform, {
+    mode,
+    published: (options.publish ?? []).map(parsePublish),
+    ...(log === undefined ? {} : { log }),
+  });
+  const attached = await openShares({ platform, home, shares, transport, signal });
+  return network === undefined ? attached : [...attached, network];
 }
 
-/** Whether a person wants to be told what was chosen for them. */
+/** Whether a person wants to be told how their directories get there. */
 export function isLeftToUs(options: AttachmentValues): boolean {
-  return (options["workspace-transport"] ?? "auto") === "auto";
+  const hasShares = options.workspace !== undefined || options.mount !== undefined;
+  return hasShares && (options["workspace-transport"] ?? "auto") === "auto";
 }

@@ -36,6 +36,11 @@ export const run = command({
     cold: { type: "boolean", help: "Boot, even where a saved sandbox could be restored" },
     timing: { type: "boolean", help: "Print how long each step took" },
     ...attachmentOptions,
+    "net-log": {
+      type: "string",
+      value: "FILE",
+      help: "Write every connection and denial of --net allow= to this file, as lines of JSON",
+    },
   },
   details:
     "With a workspace the command starts in /workspace.\n\nExits as the command does: its code, 128 + N if signal N ended it, 124 at the timeout, 126 where the command is not\nexecutable, 127 where it is not found, 125 where Kelpie failed.",
@@ -51,7 +56,7 @@ export const run = command({
     const timeoutMs = options.timeout === undefined ? undefined : 1000 * parseSeconds(options.timeout);
     const architecture = architectureOf(context, options.arch);
     const image = await imageForUse(context, options.image ?? "latest", architecture);
-    const attachments = await openAttachments(context, options);
+    const attachments = await openAttachments(context, options, options["net-log"]);
     return runGuestCommand(context, {
       attachments,
       announceAttachments: isLeftToUs(options),
