@@ -10,7 +10,7 @@ import { createInterface } from "node:readline";
 import { test } from "node:test";
 import { promisify } from "node:util";
 import { FileTree, MemorySink, writeExt4 } from "@kelpie/formats";
-import { imageFileNames, ImageStore, parseImageMetadata } from "@kelpie/images";
+import { ImageStore, parseImageMetadata } from "@kelpie/images";
 import { realPlatform } from "@kelpie/platform";
 import { transferLine } from "./output/transfer.ts";
 
@@ -41,10 +41,12 @@ async function addImage(home: string): Promise<void> {
     planSha256: file.sha256,
   };
   await new ImageStore(realPlatform, home).add((directory) => {
-    for (const name of imageFileNames) writeFileSync(join(directory, name), content);
+    for (const name of fileNames) writeFileSync(join(directory, name), content);
     return Promise.resolve(parseImageMetadata(Buffer.from(JSON.stringify(metadata)), "test"));
   });
 }
+
+const fileNames = ["rootfs.ext4", "vmlinuz", "initrd"];
 
 interface World extends AsyncDisposable {
   readonly directory: string;
@@ -81,7 +83,7 @@ test("an image goes into an archive and comes back, is shown, verified and remov
     await at.kelpie(other, "inspect", "latest"),
     /^image +kelpie-base 1\.2\.3-20260115-a3f4d21 for /,
   );
-  const verified = imageFileNames.map((name) => `${version} ${architecture} ${name}: intact\n`).join("");
+  const verified = fileNames.map((name) => `${version} ${architecture} ${name}: intact\n`).join("");
   assert.equal(await at.kelpie(other, "verify"), verified);
 
   writeFileSync(join(other, "images", version, "vmlinuz"), "damaged");

@@ -1,7 +1,7 @@
 // Running one command in a sandbox as the commands do it: image found, monitor opened, streams joined.
 
 import type { Readable, Writable } from "node:stream";
-import { imageFile, ImageStore, type StoredImage } from "@kelpie/images";
+import { bootFiles, ImageStore, type StoredImage } from "@kelpie/images";
 import { type Attachment, openQemu, runInSandbox } from "@kelpie/sandbox";
 import type { CommandContext } from "./command.ts";
 import { RunTiming } from "./output/run-timing.ts";
@@ -49,17 +49,7 @@ export async function runGuestCommand(context: CommandContext, guest: GuestComma
       vmm,
       home,
       signal,
-      image: {
-        architecture,
-        rootfs: imageFile(image, "rootfs.ext4"),
-        kernel: imageFile(image, "vmlinuz"),
-        initrd: imageFile(image, "initrd"),
-        digests: {
-          rootfs: image.files["rootfs.ext4"].sha256,
-          kernel: image.files.vmlinuz.sha256,
-          initrd: image.files.initrd.sha256,
-        },
-      },
+      image: bootFiles(image),
       ...(memoryMiB === undefined ? {} : { memoryMiB }),
       ...(cpus === undefined ? {} : { cpus }),
       attachments,

@@ -23,6 +23,7 @@ export { type Ext4Contents, type ReadExt4Options, readExt4 } from "./ext4/read/r
 export type { Ext4Summary } from "./ext4/summary.ts";
 export { writeExt4 } from "./ext4/write.ts";
 export { fileSource } from "./file-source.ts";
+export { embeddedConfig } from "./kernel/embedded-config.ts";
 export {
   type Arm64Image,
   type BzImage,

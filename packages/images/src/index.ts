@@ -51,12 +51,18 @@ export { type Effect, effectSchema } from "./effects/effect.ts";
 export { type GuestBinaries, guestBinaries, type GuestBinariesOptions } from "./guest/guest-binaries.ts";
 export { type InitrdParts, initrdTree, writeInitrd } from "./initrd/initrd.ts";
 export type { GuestKernel, GuestModule, ModuleCondition, ModuleLine } from "./kernel/guest-kernel.ts";
+export type { BuiltKernel } from "./kernel/build/built-kernel.ts";
+export { type KelpieKernelOptions, kelpieKernel } from "./kernel/build/kelpie-kernel.ts";
+export { type VmmName, vmmNames, vmmsFor } from "./kernel/vmms.ts";
 export { type KernelFiles, kernelFromFiles, readGuestKernel } from "./kernel/read-guest-kernel.ts";
+export { bootKernel, kernelImages } from "./metadata/boot-kernel.ts";
 export {
   type AttachmentName,
   attachmentNames,
+  type ImageFile,
   type ImageFileName,
   imageFileNames,
+  imageFiles,
   type ImageMetadata,
   parseImageMetadata,
   serializeImageMetadata,
@@ -102,6 +108,7 @@ export { starterSpec } from "./spec/starter.ts";
 export type { BrokenImage } from "./store/cache-index.ts";
 export { imageFile, ImageStore, type StoredImage, type StoreListing } from "./store/image-store.ts";
 export type { ImageLease, LeaseOptions } from "./store/leases.ts";
+export { type BootFiles, bootFiles } from "./store/boot-files.ts";
 export { imageDirectoryName, parseImageDirectoryName } from "./store/layout.ts";
 export {
   distinctBytes,

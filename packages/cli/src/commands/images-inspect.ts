@@ -1,10 +1,11 @@
 // kelpie images inspect
 
 import {
-  imageFileNames,
+  imageFiles,
   type ImageMetadata,
   ImageStore,
   imageTreemap,
+  kernelImages,
   type SizeBreakdown,
   sizeBreakdown,
   sizedFiles,
@@ -46,10 +47,11 @@ export const imagesInspect = command({
       return 0;
     }
     terminal.stdout.write(facts(metadata, image.directory));
-    const files = imageFileNames.map((name) => {
-      const { sizeBytes, sha256 } = metadata.files[name];
-      return [name, formatSize(sizeBytes), sha256];
-    });
+    const files = imageFiles(metadata).map(({ name, sizeBytes, sha256 }) => [
+      name,
+      formatSize(sizeBytes),
+      sha256,
+    ]);
     terminal.stdout.write(`\n${formatTable(["FILE", "SIZE", "SHA256"], files)}`);
     if (options.packages === true) {
       const rows = metadata.packages.map(({ name, version, license = "" }) => [name, version, license]);
@@ -81,6 +83,12 @@ function facts(metadata: ImageMetadata, directory: string): string {
       "kernel",
       `${kernel.release} (${[kernel.source, kernel.packageVersion, kernel.format].filter((word) => word !== "").join(" ")})`,
     ],
+    ...kernelImages(metadata).map(
+      ({ file, format, vmms }) => ["", `${file} is ${format}: for ${vmms.join(", ")}`] as const,
+    ),
+    ...(kernel.build === undefined
+      ? []
+      : [["", `compiled by ${kernel.build.compiler}, options ${kernel.build.config}`] as const]),
     ["agent", `protocol ${guest.protocol}, sha256 ${guest.agentSha256}`],
     ["built", `${buildDate} from ${gitSha}`],
     ["plan", `sha256 ${metadata.planSha256}`],

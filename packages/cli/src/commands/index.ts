@@ -193,4 +193,9 @@ export const commands: readonly CommandEntry[] = [
     summary: "Bring the store in order after crashes",
     load: async () => (await import("./images-repair.ts")).imagesRepair,
   },
+  {
+    path: ["kernel", "build"],
+    summary: "Compile Kelpie's own kernel into the cache",
+    load: async () => (await import("./kernel-build.ts")).kernelBuild,
+  },
 ];

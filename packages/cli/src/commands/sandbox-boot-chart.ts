@@ -1,6 +1,6 @@
 // kelpie sandbox boot-chart
 
-import { formatImageVersion, imageFile } from "@kelpie/images";
+import { bootFiles, formatImageVersion } from "@kelpie/images";
 import { writeFileAtomic } from "@kelpie/platform";
 import { printable, Sandbox } from "@kelpie/sandbox";
 import { barsOf, chartSvg, chartText } from "../boot-chart/boot-chart.ts";
@@ -28,12 +28,7 @@ export const sandboxBootChart = command({
       home,
       signal,
       start: "cold",
-      image: {
-        architecture,
-        rootfs: imageFile(image, "rootfs.ext4"),
-        kernel: imageFile(image, "vmlinuz"),
-        initrd: imageFile(image, "initrd"),
-      },
+      image: bootFiles(image),
     });
     const { nowBootNs } = await sandbox.agent.agent.ping({}, { signal });
     const totalMs = platform.clock.monotonicMs() - startMs;

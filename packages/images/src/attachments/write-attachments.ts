@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import type { Files } from "@kelpie/platform";
-import { type AttachmentName, imageFileNames, type ImageMetadata } from "../metadata/image-metadata.ts";
+import { type AttachmentName, imageFiles, type ImageMetadata } from "../metadata/image-metadata.ts";
 import type { ImagePlan } from "../plan/image-plan.ts";
 import { provenanceStatement } from "../provenance/statement.ts";
 import { cycloneDxDocument } from "../sbom/cyclonedx.ts";
@@ -37,7 +37,7 @@ export async function writeAttachments(
     "sbom.cdx.json": await write("sbom.cdx.json", cycloneDxDocument(inventory)),
   };
   const subjects = [
-    ...imageFileNames.map((name) => ({ name, sha256: metadata.files[name].sha256 })),
+    ...imageFiles(metadata).map(({ name, sha256 }) => ({ name, sha256 })),
     ...Object.entries(bills).map(([name, { sha256 }]) => ({ name, sha256 })),
   ];
   const statement = provenanceStatement({ spec, plan, inventory, subjects, cargoLock });

@@ -1,12 +1,11 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { chmod, mkdir, readFile, symlink, utimes, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readdir, readFile, symlink, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { gunzipSync } from "node:zlib";
 import { KelpieError, type Platform, realPlatform } from "@kelpie/platform";
-import { attachmentNames, imageFileNames } from "../metadata/image-metadata.ts";
 import { ImageStore } from "../store/image-store.ts";
 import { formatImageVersion } from "../version/image-version.ts";
 import { buildImage, planImage } from "./build-image.ts";
@@ -41,7 +40,8 @@ function onDay(day: number): Platform {
 }
 
 async function contents(directory: string): Promise<Record<string, string>> {
-  const names = [...imageFileNames, ...attachmentNames, "metadata.json"];
+  const names = await readdir(directory);
+  assert.ok(names.length > 4);
   return Object.fromEntries(
     await Promise.all(
       names.map(async (name) => [name, (await readFile(join(directory, name))).toString("base64")] as const),

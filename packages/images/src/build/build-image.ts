@@ -1,6 +1,6 @@
 // Builds an image: plan, tree, kernel, files, store. Nothing is visible in the store before all of it is right.
 
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileSource } from "@kelpie/formats";
 import { KelpieError, type Platform } from "@kelpie/platform";
 import { archivePath, type ResolvedPackage } from "@kelpie/repositories";
@@ -32,6 +32,8 @@ export interface BuildOptions {
   readonly source: SourceIdentity;
   /** `guest/` of a checkout: the sources of what runs in the VM. */
   readonly guestDirectory: string;
+  /** The options of Kelpie's kernel; default `images/kernel` beside `guestDirectory`. */
+  readonly kernelDirectory?: string;
   /** The lock's part for this spec: packages are those that it names, and the guest's programs must be its too. */
   readonly lock?: LockedImage | undefined;
   /** Nothing is downloaded: what the cache does not have is `unreachable`. */
@@ -64,8 +66,9 @@ export async function buildImage(options: BuildOptions): Promise<BuiltImage> {
   );
   const kernel = await report.run(
     "kernel",
-    () => sources.fetchKernel(),
-    ({ release, modules }) => `${release}, ${modules.length} modules`,
+    (note) => sources.fetchKernel(note),
+    ({ release, modules }) =>
+      `${release}, ${modules.length === 0 ? "all built in" : `${modules.length} modules`}`,
   );
   const tree = await report.run(
     "tree",
@@ -114,7 +117,14 @@ async function prepare(options: BuildOptions, report: BuildReporter): Promise<Pr
   const { timestampSeconds } = identity;
   const sources = await report.run(
     "plan",
-    (note) => openSources({ platform, home, spec, lock, services, timestampSeconds, offline, signal }, note),
+    (note) =>
+      openSources(
+        {
+          ...{ platform, home, spec, lock, services, timestampSeconds, offline, signal },
+          kernelDirectory: kernelDirectoryOf(options),
+        },
+        note,
+      ),
     ({ packages }) =>
       [
         ...(spec.base === undefined ? [] : ["a base tarball"]),
@@ -167,6 +177,14 @@ async function archiveDigest(
 ): Promise<string | undefined> {
   const path = join(cacheDirectory(options), archivePath(chosen));
   return (await files.stat(path)) === undefined ? undefined : await sha256Of(files, path);
+}
+
+/** Where the options of Kelpie's kernel are. */
+export function kernelDirectoryOf({
+  kernelDirectory,
+  guestDirectory,
+}: Pick<BuildOptions, "kernelDirectory" | "guestDirectory">): string {
+  return kernelDirectory ?? join(dirname(guestDirectory), "images", "kernel");
 }
 
 function reporter({ platform, onProgress = () => undefined, signal }: BuildOptions): BuildReporter {

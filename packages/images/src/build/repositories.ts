@@ -3,6 +3,7 @@
 import { basename, join } from "node:path";
 import { type Files, KelpieError } from "@kelpie/platform";
 import { type AlpineRepository, debianCache, type DebianRepository } from "@kelpie/repositories";
+import type { DebianSource } from "../spec/image-spec.ts";
 import { cacheDirectory, type SourceOptions } from "./sources.ts";
 
 const maxKeyBytes = 16 * 1024;
@@ -27,8 +28,14 @@ export class Repositories {
   }
 
   debian(): Promise<DebianRepository> {
-    this.#debian ??= openDebian(this.#options, this.#note);
+    this.#debian ??= openDebian(this.#options, this.#options.spec.repositories.debian, this.#note);
     return this.#debian;
+  }
+
+  /** Debian's, with the source of Kelpie's kernel: the spec's, or for an image of another distribution the stable release. */
+  kernelSource(): Promise<DebianRepository> {
+    if (this.#options.spec.repositories.debian !== undefined) return this.debian();
+    return openDebian(this.#options, {}, this.#note);
   }
 }
 
@@ -42,9 +49,12 @@ function needsNoIndex({ lock, offline }: SourceOptions): boolean {
   return lock !== undefined && offline;
 }
 
-async function openDebian(options: SourceOptions, report: (line: string) => void): Promise<DebianRepository> {
+async function openDebian(
+  options: SourceOptions,
+  debian: Partial<DebianSource> | undefined,
+  report: (line: string) => void,
+): Promise<DebianRepository> {
   const { platform, spec, services, signal } = options;
-  const { debian } = spec.repositories;
   if (debian === undefined) throw missing("debian", "{release: bookworm}");
   const { architecture } = spec;
   if (needsNoIndex(options))

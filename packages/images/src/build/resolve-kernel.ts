@@ -6,6 +6,7 @@ import { kernelFromFiles, readGuestKernel } from "../kernel/read-guest-kernel.ts
 import type { KernelPlan } from "../plan/image-plan.ts";
 import { hostKernelEntries, hostKernelFiles } from "./host-kernel.ts";
 import type { Repositories } from "./repositories.ts";
+import { resolveKelpieKernel } from "./resolve-kelpie-kernel.ts";
 import type { SourceOptions, Sources } from "./sources.ts";
 
 export interface ResolvedKernel {
@@ -29,6 +30,8 @@ export async function resolveKernel(
       const repository = await repositories.alpine();
       return packaged(repository, lock?.kernel ?? alpineKernel(repository, kernel.package), signal);
     }
+    case "kelpie":
+      return await resolveKelpieKernel(options, repositories, kernel.config);
     case "path": {
       const { files } = platform;
       return {

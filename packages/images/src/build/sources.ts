@@ -21,6 +21,8 @@ export interface SourceOptions {
   /** Packages are those that it names, and nothing is looked up. */
   readonly lock: LockedImage | undefined;
   readonly services: BuildServices;
+  /** `images/kernel` of a checkout: the options of Kelpie's kernel. */
+  readonly kernelDirectory: string;
   /** SOURCE_DATE_EPOCH. */
   readonly timestampSeconds: number;
   readonly offline: boolean;
@@ -34,7 +36,7 @@ export interface Sources {
   /** Downloads and verifies the userland, or takes it from the cache. */
   fetchUserland(note: (text: string) => void): Promise<Userland>;
   /** The same for the kernel. */
-  fetchKernel(): Promise<GuestKernel>;
+  fetchKernel(note: (text: string) => void): Promise<GuestKernel>;
 }
 
 /** @throws KelpieError `unreachable`, `unresolvable`, `signature-invalid`, `untrusted-key`, `invalid-input`. */

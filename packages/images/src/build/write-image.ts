@@ -1,14 +1,24 @@
 // Writes an image's files into a directory of the store, and what is said of them.
 
 import { join } from "node:path";
-import { type ByteSink, type ByteSource, type FileTree, writeExt4 } from "@kelpie/formats";
-import type { Platform } from "@kelpie/platform";
+import {
+  type ByteSink,
+  type ByteSource,
+  collect,
+  type FileTree,
+  identifyKernel,
+  maxKernelBytes,
+  writeExt4,
+} from "@kelpie/formats";
+import { KelpieError, type Platform } from "@kelpie/platform";
 import type { ResolvedPackage } from "@kelpie/repositories";
 import type { GuestBinaries } from "../guest/guest-binaries.ts";
 import { writeInitrd } from "../initrd/initrd.ts";
 import type { GuestKernel } from "../kernel/guest-kernel.ts";
-import type { ImageMetadata } from "../metadata/image-metadata.ts";
-import { type ImagePlan, planSha256 } from "../plan/image-plan.ts";
+import { kernelFormats } from "../kernel/read-guest-kernel.ts";
+import { vmmsFor } from "../kernel/vmms.ts";
+import type { ImageMetadata, KernelFileName } from "../metadata/image-metadata.ts";
+import { type ImagePlan, type KelpieKernelPlan, planSha256 } from "../plan/image-plan.ts";
 import { buildDate, type GuestPrograms } from "../rootfs/identity.ts";
 import type { ImageSpec } from "../spec/image-spec.ts";
 import { distributionOf } from "./distribution.ts";
@@ -31,7 +41,7 @@ export interface ImageContent {
   readonly programs: GuestPrograms;
 }
 
-/** Writes `rootfs.ext4`, `vmlinuz` and `initrd`, and returns the metadata that describes them. */
+/** Writes `rootfs.ext4`, `vmlinuz` and its variants, and `initrd`, and returns the metadata that describes them. */
 export async function writeImage(
   { files }: Pick<Platform, "files">,
   directory: string,
@@ -59,6 +69,9 @@ export async function writeImage(
     sizeText,
   );
   const vmlinuz = await write("vmlinuz", (sink) => copy(kernel.image, sink, signal));
+  const variants: Partial<Record<KernelFileName, WrittenFile>> = {};
+  for (const { file, image } of kernel.variants)
+    variants[file] = await write(file, (sink) => copy(image, sink, signal));
   const initrd = await report.run(
     "initrd",
     () =>
@@ -67,7 +80,7 @@ export async function writeImage(
       ),
     sizeText,
   );
-  return await describe(content, { "rootfs.ext4": rootfs, vmlinuz, initrd });
+  return await describe(content, { "rootfs.ext4": rootfs, vmlinuz, ...variants, initrd });
 }
 
 async function describe(
@@ -88,6 +101,8 @@ async function describe(
       release: kernel.release,
       packageVersion: plan.kernel.source === "path" ? "" : plan.kernel.package.version,
       format: kernel.format,
+      images: await kernelImages(kernel),
+      ...(plan.kernel.source === "kelpie" ? { build: buildOf(plan.kernel) } : {}),
     },
     guest: {
       protocol: guestProtocol,
@@ -105,6 +120,23 @@ async function describe(
     })),
     planSha256: planSha256(plan),
   };
+}
+
+/** Every form of the kernel by what its own bytes say. */
+async function kernelImages(kernel: GuestKernel): Promise<NonNullable<ImageMetadata["kernel"]["images"]>> {
+  const all = [{ file: "vmlinuz" as const, image: kernel.image }, ...kernel.variants];
+  return await Promise.all(
+    all.map(async ({ file, image }) => {
+      const found = identifyKernel(await collect(image.open(), maxKernelBytes, file), file);
+      if (found.kind === "zboot" || found.kind === "compressed")
+        throw new KelpieError("internal", "A kernel was not unwrapped", { found: found.kind, where: file });
+      return { file, format: kernelFormats[found.kind], vmms: [...vmmsFor(found)] };
+    }),
+  );
+}
+
+function buildOf({ package: source, config, compiler }: KelpieKernelPlan): ImageMetadata["kernel"]["build"] {
+  return { source: source.digest, config, compiler: compiler.name };
 }
 
 async function copy(source: ByteSource, sink: ByteSink, signal: AbortSignal | undefined): Promise<void> {

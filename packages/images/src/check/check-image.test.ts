@@ -9,6 +9,7 @@ import { realPlatform } from "@kelpie/platform";
 import { buildImage } from "../build/build-image.ts";
 import { smallWorld } from "../build/testing/small-world.ts";
 import type { InitrdContents } from "../diff/initrd-contents.ts";
+import { parseKernelConfig } from "../kernel/build/kernel-config.ts";
 import { moduleFile } from "../kernel/testing/kernel-package.ts";
 import { checkImage } from "./check-image.ts";
 import { checkDrivers, isBuiltIn } from "./drivers.ts";
@@ -84,14 +85,27 @@ test("an initrd without a list of modules is refused, and one with an empty list
 test("a driver counts in the kernel or in the initrd, and one that is in neither is told", () => {
   const kernel = Buffer.from("…\0virtio-pci\0virtio_blk\0EXT4-fs (%s): mounted\0", "latin1");
   const states = (modules: readonly string[]): boolean[] =>
-    checkDrivers(kernel, new Set(modules)).map(({ isMet }) => isMet);
+    checkDrivers({ bytes: kernel, config: undefined }, new Set(modules)).map(({ isMet }) => isMet);
   assert.deepEqual(states([]), [true, true, true, false]);
   assert.deepEqual(states(["virtio_console"]), [true, true, true, true]);
   assert.deepEqual(
-    checkDrivers(Buffer.alloc(0), new Set(["ext4"])).map(({ isMet }) => isMet),
+    checkDrivers({ bytes: Buffer.alloc(0), config: undefined }, new Set(["ext4"])).map(({ isMet }) => isMet),
     [false, false, true, false],
   );
   assert.equal(isBuiltIn(Buffer.from("virtio_blk_size"), "virtio_blk"), false);
+});
+
+test("a kernel that says what it was configured with is believed, and not the text in it", () => {
+  const config = parseKernelConfig(
+    "CONFIG_VIRTIO_MMIO=y\nCONFIG_VIRTIO_BLK=m\nCONFIG_VIRTIO_VSOCKETS=y\nCONFIG_EXT4_FS=y\n",
+    "",
+  );
+  const findings = checkDrivers({ bytes: Buffer.from("virtio_blk\0"), config }, new Set());
+  assert.deepEqual(
+    findings.map(({ isMet }) => isMet),
+    [true, false, true, true],
+  );
+  assert.equal(findings[0]?.found, "virtio_mmio in the kernel, by CONFIG_VIRTIO_MMIO");
 });
 
 const skip =

@@ -1,25 +1,18 @@
 // Whether an image keeps the boot contract (docs/boot-contract.md), told from its files without booting it.
 
 import { createHash } from "node:crypto";
-import {
-  type Ext4Contents,
-  extractVmlinux,
-  identifyKernel,
-  maxKernelBytes,
-  readExecutable,
-} from "@kelpie/formats";
-import { describeError, type Files, type Platform } from "@kelpie/platform";
+import { type Ext4Contents, readExecutable } from "@kelpie/formats";
+import { describeError, type Platform } from "@kelpie/platform";
 import { type InitrdContents, readInitrd } from "../diff/initrd-contents.ts";
 import { openRootfs } from "../diff/root-file-system.ts";
 import type { ImageMetadata } from "../metadata/image-metadata.ts";
 import { lookUp, readBytes, readText } from "../rootfs/image-tree.ts";
 import { imageFile, ImageStore, type StoredImage } from "../store/image-store.ts";
-import { checkDrivers } from "./drivers.ts";
 import type { Finding } from "./finding.ts";
+import { checkKernel } from "./kernel.ts";
 import { checkModules } from "./modules.ts";
 
 const maxProgramBytes = 64 << 20;
-const kernelFormats = { bzimage: "bzImage", "arm64-image": "Image", elf: "vmlinux" } as const;
 
 /**
  * Looks at the kernel's form, the drivers for a VM's devices, the initrd's modules and what the root file system must hold.
@@ -37,32 +30,10 @@ export async function checkImage(
   const initrd = await readInitrd(files, imageFile(image, "initrd"), signal);
   const { finding, names } = checkModules(initrd, metadata.kernel.release);
   return [
-    ...(await checkKernel(files, imageFile(image, "vmlinuz"), metadata, names)),
+    ...(await checkKernel(files, image, metadata, names)),
     finding,
     ...checkInitrd(initrd, metadata),
     ...(await checkRootfs(await openRootfs(files, image, signal), metadata)),
-  ];
-}
-
-async function checkKernel(
-  files: Pick<Files, "readFile">,
-  where: string,
-  { architecture, kernel }: ImageMetadata,
-  modules: ReadonlySet<string>,
-): Promise<readonly Finding[]> {
-  const bytes = await files.readFile(where, maxKernelBytes);
-  const found = identifyKernel(bytes, where);
-  const format =
-    found.kind === "zboot" || found.kind === "compressed" ? found.kind : kernelFormats[found.kind];
-  const machine = found.kind === "compressed" ? "unknown" : found.architecture;
-  const inner = found.kind === "bzimage" ? await extractVmlinux(bytes, where) : bytes;
-  return [
-    {
-      what: `the kernel: ${kernel.format} for ${architecture}`,
-      isMet: format === kernel.format && machine === architecture,
-      found: `${format} for ${machine}`,
-    },
-    ...checkDrivers(inner, modules),
   ];
 }
 

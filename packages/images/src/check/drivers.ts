@@ -1,7 +1,18 @@
 // Whether a kernel and its modules have the drivers that a VM's devices need.
 
 import { requiredModules } from "../kernel/wanted-modules.ts";
+import type { KernelOptions } from "../kernel/build/kernel-config.ts";
 import type { Finding } from "./finding.ts";
+
+/** The option that makes a driver part of the kernel. */
+const options: Readonly<Record<string, string>> = {
+  virtio_pci: "VIRTIO_PCI",
+  virtio_mmio: "VIRTIO_MMIO",
+  virtio_blk: "VIRTIO_BLK",
+  virtio_console: "VIRTIO_CONSOLE",
+  vmw_vsock_virtio_transport: "VIRTIO_VSOCKETS",
+  ext4: "EXT4_FS",
+};
 
 /**
  * Text that a driver's code holds, built in or not: the name under which it registers itself with the kernel, or how its
@@ -16,12 +27,21 @@ const marks: Readonly<Record<string, string>> = {
   ext4: "EXT4-fs (%s)",
 };
 
-/** @param kernel the uncompressed kernel. @param modules names of those that the initrd loads during the boot. */
-export function checkDrivers(kernel: Uint8Array, modules: ReadonlySet<string>): readonly Finding[] {
+/** A kernel without its wrapping. */
+export interface CheckedKernel {
+  readonly bytes: Uint8Array;
+  /** What it was configured with, where it carries that inside. */
+  readonly config: KernelOptions | undefined;
+}
+
+/** @param modules names of those that the initrd loads during the boot. */
+export function checkDrivers(kernel: CheckedKernel, modules: ReadonlySet<string>): readonly Finding[] {
   return requiredModules.map((alternatives) => {
     const found = alternatives.flatMap((name) => {
       if (modules.has(name)) return [`${name} in the initrd`];
-      return isBuiltIn(kernel, name) ? [`${name} in the kernel`] : [];
+      if (kernel.config === undefined) return isBuiltIn(kernel.bytes, name) ? [`${name} in the kernel`] : [];
+      const option = options[name] ?? "";
+      return kernel.config.get(option) === "y" ? [`${name} in the kernel, by CONFIG_${option}`] : [];
     });
     return {
       what: `a driver: ${alternatives.join(" or ")}`,

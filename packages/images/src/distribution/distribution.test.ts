@@ -8,7 +8,6 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
 import { KelpieError, type Platform, realPlatform } from "@kelpie/platform";
-import { imageFileNames } from "../metadata/image-metadata.ts";
 import { imageFile, ImageStore, type StoredImage } from "../store/image-store.ts";
 import { type PulledImage, pullImage } from "./artifact/pull-image.ts";
 import { type PushedImages, pushImages } from "./artifact/push-image.ts";
@@ -57,7 +56,9 @@ function pull(
 }
 
 async function assertSame(a: StoredImage, b: StoredImage): Promise<void> {
-  for (const file of [...imageFileNames, "metadata.json"]) {
+  const names = await readdir(b.directory);
+  assert.deepEqual(await readdir(a.directory), names);
+  for (const file of names) {
     const [left, right] = await Promise.all([
       readFile(join(a.directory, file)),
       readFile(join(b.directory, file)),

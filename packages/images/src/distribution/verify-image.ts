@@ -7,7 +7,7 @@ import { KelpieError, type Platform } from "@kelpie/platform";
 import { attachments } from "../attachments/attachments.ts";
 import {
   type AttachmentName,
-  imageFileNames,
+  imageFiles,
   type ImageMetadata,
   isAttachmentName,
   type StoredFileName,
@@ -45,7 +45,7 @@ export async function verifyFiles(
 ): Promise<readonly FileVerdict[]> {
   const verdicts: FileVerdict[] = [];
   const attached = attachments(image, metadata);
-  for (const file of [...imageFileNames, ...attached.map(({ name }) => name)]) {
+  for (const { name: file } of [...imageFiles(metadata), ...attached]) {
     try {
       const path = join(image.directory, file);
       const status = await files.stat(path);

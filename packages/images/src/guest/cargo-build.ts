@@ -1,7 +1,7 @@
 // Runs cargo for one program of the guest.
 
-import { createInterface } from "node:readline";
-import { KelpieError, type Platform } from "@kelpie/platform";
+import type { Platform } from "@kelpie/platform";
+import { runStep } from "../run-step.ts";
 
 export interface CargoBuild {
   readonly program: string;
@@ -15,38 +15,19 @@ export interface CargoBuild {
 }
 
 const timeoutMs = 1_800_000;
-const keptLines = 40;
-const maxLineLength = 2000;
 
 /** @throws KelpieError `process-failed` with the end of what cargo said, `timeout`, `cancelled`. */
-export async function runCargo(
-  { clock, processes }: Pick<Platform, "clock" | "processes">,
-  { program, args, environment, cwd, onProgress, signal }: CargoBuild,
+export function runCargo(
+  platform: Pick<Platform, "clock" | "processes">,
+  { onProgress, ...build }: CargoBuild,
 ): Promise<void> {
-  using deadline = clock.deadline(timeoutMs, "Compiling the guest");
-  const stop = signal === undefined ? deadline.signal : AbortSignal.any([signal, deadline.signal]);
-  await using child = await processes.spawn(program, args, {
-    cwd,
-    env: environment,
-    stdout: "ignore",
-    stderr: "pipe",
-    ownGroup: true,
-    signal: stop,
-  });
-  const tail: string[] = [];
-  if (child.stderr !== undefined) {
-    for await (const line of createInterface({ input: child.stderr, crlfDelay: Infinity })) {
-      const text = line.trim().slice(0, maxLineLength);
-      if (tail.push(text) > keptLines) tail.shift();
+  return runStep(platform, {
+    ...build,
+    what: "Compiling the guest's programs",
+    onLine: (line) => {
+      const text = line.trim();
       if (/^(?:Compiling|Downloading|Updating) /.test(text)) onProgress(text);
-    }
-  }
-  const exit = await child.exit;
-  stop.throwIfAborted();
-  if (exit.kind === "exited" && exit.code === 0) return;
-  throw new KelpieError("process-failed", "The guest's programs could not be compiled", {
-    expected: "exit code 0",
-    found: `${exit.kind === "exited" ? `exit code ${exit.code}` : exit.signal}\n${tail.join("\n")}`,
-    where: `cargo ${args.join(" ")}`,
+    },
+    timeoutMs,
   });
 }

@@ -21,6 +21,14 @@ export interface ModuleLine {
   readonly module: GuestModule;
 }
 
+export type KernelFormat = "bzImage" | "Image" | "vmlinux";
+
+/** A further form of an image's kernel, under the name of the file that it becomes. */
+export interface KernelVariant {
+  readonly file: "vmlinux";
+  readonly image: ByteSource;
+}
+
 /** What {@link readGuestKernel} finds in a distribution's kernel package. */
 export interface GuestKernel {
   readonly architecture: Architecture;
@@ -28,7 +36,9 @@ export interface GuestKernel {
   readonly release: string;
   /** What a VMM boots: an x86 bzImage, a raw arm64 Image, or an ELF vmlinux, whatever it was wrapped in. */
   readonly image: ByteSource;
-  readonly format: "bzImage" | "Image" | "vmlinux";
+  readonly format: KernelFormat;
+  /** The same kernel in other forms, which some VMMs need and others boot faster. */
+  readonly variants: readonly KernelVariant[];
   /** In the order of loading: every dependency above what needs it. */
   readonly modules: readonly ModuleLine[];
   /** Names of wanted modules that are part of the kernel image, in the order in which they are wanted. */

@@ -11,7 +11,7 @@ import {
 } from "@kelpie/formats";
 import { type Architecture, KelpieError } from "@kelpie/platform";
 import type { PackageArchive } from "@kelpie/repositories";
-import type { GuestKernel, ModuleLine } from "./guest-kernel.ts";
+import type { GuestKernel, KernelFormat, ModuleLine } from "./guest-kernel.ts";
 import { ModuleIndex } from "./module-index.ts";
 import { type ModuleOrder, orderModules } from "./module-order.ts";
 import { requiredModules, wantedModules } from "./wanted-modules.ts";
@@ -24,6 +24,13 @@ export interface KernelFiles {
   /** For messages: the package or directory. */
   readonly where: string;
 }
+
+/** What metadata.json calls the forms that a VMM boots. */
+export const kernelFormats = {
+  bzimage: "bzImage",
+  "arm64-image": "Image",
+  elf: "vmlinux",
+} as const satisfies Record<string, KernelFormat>;
 
 const imageName = /^(?:boot|lib\/modules\/[^/]+)\/(?:vmlinuz|vmlinux|Image|bzImage)[^/]*$/;
 
@@ -56,7 +63,7 @@ export async function kernelFromFiles(
   for (const { when, name } of order.lines) modules.push({ when, module: await index.module(name) });
   const { image, format } = await bootableImage({ architecture, entries, where }, release, signal);
   const { builtIn, absent } = order;
-  return { architecture, release, image, format, modules, builtIn, absent };
+  return { architecture, release, image, format, variants: [], modules, builtIn, absent };
 }
 
 function releaseDirectories(entries: readonly TreeEntry[]): string[] {
@@ -100,10 +107,8 @@ async function bootableImage(
       where: `${where}, ${path}`,
     });
   }
-  return { image: bytesSource(bytes), format: formats[image.kind] };
+  return { image: bytesSource(bytes), format: kernelFormats[image.kind] };
 }
-
-const formats = { bzimage: "bzImage", "arm64-image": "Image", elf: "vmlinux" } as const;
 
 function only(found: readonly string[], what: string, where: string): string {
   const [first, ...others] = found;

@@ -2,11 +2,15 @@
 
 import { KelpieError } from "@kelpie/platform";
 import { z } from "zod";
+import { vmmNames } from "../kernel/vmms.ts";
 import { tryParseImageVersion } from "../version/image-version.ts";
 
-/** Names of an image's files, in the order in which people list them. */
-export const imageFileNames = ["rootfs.ext4", "vmlinuz", "initrd"] as const;
+/** Names that an image's files can have, in the order in which people list them. Only `vmlinux` may be missing. */
+export const imageFileNames = ["rootfs.ext4", "vmlinuz", "vmlinux", "initrd"] as const;
 export type ImageFileName = (typeof imageFileNames)[number];
+/** Of those, the kernel in its forms. */
+export const kernelFileNames = ["vmlinuz", "vmlinux"] as const;
+export type KernelFileName = (typeof kernelFileNames)[number];
 
 /** Names of what stands beside an image and is no part of a boot, in the order in which it is written. */
 export const attachmentNames = ["sbom.spdx.json", "sbom.cdx.json", "provenance.intoto.json"] as const;
@@ -27,6 +31,7 @@ const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 const byteCount = z.number().int().nonnegative();
 
 const imageFile = z.strictObject({ sizeBytes: byteCount, sha256 });
+const kernelFormat = z.enum(["bzImage", "Image", "vmlinux"]);
 
 const packageEntry = z.strictObject({
   name: text,
@@ -48,13 +53,37 @@ const schema = z.strictObject({
   gitSha: text,
   distribution: z.strictObject({ id: text, version: text }),
   kernel: z.strictObject({
-    /** Which distribution or path it comes from. */
+    /** Which distribution or path it comes from; "kelpie" for Kelpie's own. */
     source: text,
     /** What `uname -r` prints. */
     release: text,
-    /** The version of its package. */
+    /** The version of its package, or of the source that it was compiled from. */
     packageVersion: text,
-    format: z.enum(["bzImage", "Image", "vmlinux"]),
+    /** Of `vmlinuz`. */
+    format: kernelFormat,
+    /** Every form of the kernel that the image has, by its magic numbers. Images of before have `vmlinuz` alone. */
+    images: z
+      .array(
+        z.strictObject({
+          file: z.enum(kernelFileNames),
+          format: kernelFormat,
+          /** Virtual machine monitors that take this form. */
+          vmms: z.array(z.enum(vmmNames)).max(16),
+        }),
+      )
+      .min(1)
+      .max(2)
+      .optional(),
+    /** What a kernel that was compiled for Kelpie was made from. */
+    build: z
+      .strictObject({
+        /** "sha256:…" of the source's package. */
+        source: text,
+        /** "sha256:…" of the options. */
+        config: text,
+        compiler: text,
+      })
+      .optional(),
   }),
   guest: z.strictObject({
     /** Of kelpie-guest's API. */
@@ -62,7 +91,12 @@ const schema = z.strictObject({
     agentSha256: sha256,
     initSha256: sha256,
   }),
-  files: z.strictObject({ "rootfs.ext4": imageFile, vmlinuz: imageFile, initrd: imageFile }),
+  files: z.strictObject({
+    "rootfs.ext4": imageFile,
+    vmlinuz: imageFile,
+    vmlinux: imageFile.optional(),
+    initrd: imageFile,
+  }),
   /** Absent in images of earlier builders. */
   attachments: z
     .strictObject({
@@ -78,7 +112,23 @@ const schema = z.strictObject({
 
 export type ImageMetadata = z.infer<typeof schema>;
 
-/** What the metadata says of a file; undefined for an attachment that the image does not have. */
+/** One of an image's files, with what it must hold. */
+export interface ImageFile {
+  readonly name: ImageFileName;
+  readonly sizeBytes: number;
+  /** In hexadecimal. */
+  readonly sha256: string;
+}
+
+/** The files that an image has, in the order of {@link imageFileNames}. */
+export function imageFiles({ files }: Pick<ImageMetadata, "files">): readonly ImageFile[] {
+  return imageFileNames.flatMap((name) => {
+    const file = files[name];
+    return file === undefined ? [] : [{ name, ...file }];
+  });
+}
+
+/** What the metadata says of a file; undefined for one that the image does not have. */
 export function describedFile(
   { files, attachments }: Pick<ImageMetadata, "files" | "attachments">,
   name: StoredFileName,

@@ -4,6 +4,7 @@
 import { createHash } from "node:crypto";
 import type { ResolvedPackage } from "@kelpie/repositories";
 import type { Architecture } from "@kelpie/platform";
+import type { KernelCompiler } from "../kernel/build/ingredients.ts";
 import type { ImageIdentity } from "../rootfs/identity.ts";
 import type { ImageSpec, InitOptions } from "../spec/image-spec.ts";
 import type { FileSpec } from "../spec/schema.ts";
@@ -12,7 +13,21 @@ import { canonicalJson } from "./canonical-json.ts";
 /** Where the kernel of an image comes from. */
 export type KernelPlan =
   | { readonly source: "alpine" | "debian"; readonly package: ResolvedPackage }
+  | KelpieKernelPlan
   | { readonly source: "path"; readonly files: readonly HostFile[] };
+
+/** What decides the bytes of a compiled kernel beside its source. */
+export interface KernelBuildPlan {
+  /** "sha256:…" of its options. */
+  readonly config: string;
+  readonly compiler: KernelCompiler;
+}
+
+/** Kelpie's own kernel: `package` is the source that it is compiled from. */
+export interface KelpieKernelPlan extends KernelBuildPlan {
+  readonly source: "kelpie";
+  readonly package: ResolvedPackage;
+}
 
 /** A file of the host that goes into the image: where it will stand, and what it holds. */
 export interface HostFile {

@@ -7,7 +7,7 @@ import { parse, stringify } from "yaml";
 import { z } from "zod";
 import type { ImageSpec } from "../spec/image-spec.ts";
 import { canonicalJson } from "./canonical-json.ts";
-import type { ImagePlan } from "./image-plan.ts";
+import type { ImagePlan, KernelBuildPlan } from "./image-plan.ts";
 
 /** Largest lock that is read. */
 export const maxLockBytes = 32 << 20;
@@ -32,8 +32,12 @@ const lockedImage = z.strictObject({
   requestSha256: z.string().regex(/^[0-9a-f]{64}$/),
   base: z.strictObject({ location: text, sha512: z.string().regex(/^[0-9a-f]{128}$/) }).optional(),
   packages: z.array(lockedPackage).max(100_000),
-  /** Absent for a kernel of the host. */
+  /** Absent for a kernel of the host. Of a kernel that is compiled, its source. */
   kernel: lockedPackage.optional(),
+  /** Of a kernel that is compiled, what with. */
+  kernelBuild: z
+    .strictObject({ config: sha256, compiler: z.strictObject({ name: text, identity: sha256 }) })
+    .optional(),
   guest: z.strictObject({ init: sha256, agent: sha256 }),
 });
 
@@ -48,6 +52,7 @@ export interface LockedImage {
   readonly base: { readonly location: string; readonly sha512: string } | undefined;
   readonly packages: readonly ResolvedPackage[];
   readonly kernel: ResolvedPackage | undefined;
+  readonly kernelBuild?: KernelBuildPlan | undefined;
   readonly guest: { readonly init: string; readonly agent: string };
 }
 
@@ -67,6 +72,9 @@ export function lockPlan(spec: ImageSpec, plan: ImagePlan): LockedImage {
     base,
     packages,
     kernel: kernel.source === "path" ? undefined : kernel.package,
+    ...(kernel.source === "kelpie"
+      ? { kernelBuild: { config: kernel.config, compiler: kernel.compiler } }
+      : {}),
     guest,
   };
 }
@@ -83,7 +91,8 @@ export function requestSha256(spec: ImageSpec): string {
     packages,
     assume,
     base: base?.sha512,
-    kernel: kernel.source === "path" ? kernel.source : kernel,
+    // What lies in the host's files is held against its digests.
+    kernel: kernel.source === "path" || kernel.source === "kelpie" ? kernel.source : kernel,
     repositories,
   };
   return createHash("sha256").update(canonicalJson(request)).digest("hex");
@@ -145,12 +154,13 @@ export function lockedFor(lock: ImageLock, spec: ImageSpec, where: string): Lock
   return image;
 }
 
-function locked({ base, kernel, packages, ...image }: z.infer<typeof lockedImage>): LockedImage {
+function locked({ base, kernel, kernelBuild, packages, ...image }: z.infer<typeof lockedImage>): LockedImage {
   return {
     ...image,
     base,
     packages: packages.map(resolved),
     kernel: kernel === undefined ? undefined : resolved(kernel),
+    ...(kernelBuild === undefined ? {} : { kernelBuild }),
   };
 }
 

@@ -62,13 +62,12 @@ export async function rebuildImage(
   const changed: Change[] = [];
   for (const name of [...imageFileNames, ...attachmentNames, "metadata.json" as const]) {
     const path = join(image.directory, name);
+    const isMetadata = name === "metadata.json";
     // An attachment that did not come along with the image is proven by the digest in metadata.json.
-    const isAbsent = isAttachmentName(name) && (await files.stat(path)) === undefined;
+    const isProven = !isMetadata && (isAttachmentName(name) || describedFile(stored, name) === undefined);
+    const isAbsent = isProven && (await files.stat(path)) === undefined;
     const before = isAbsent ? stated(stored, name) : await sha256Of(files, path);
-    const after =
-      name === "metadata.json"
-        ? await sha256Of(files, join(built.image.directory, name))
-        : stated(fresh, name);
+    const after = isMetadata ? await sha256Of(files, join(built.image.directory, name)) : stated(fresh, name);
     if (before !== after) changed.push({ name, before, after });
   }
   const { metadata, packages } = diffMetadata(stored, fresh);

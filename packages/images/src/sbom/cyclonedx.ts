@@ -28,7 +28,7 @@ export function cycloneDxDocument(inventory: Inventory): string {
       properties: [property("path", path)],
     })),
     ...[...crates.values()].map(crated),
-    ...Object.entries(files).map(([name, { sha256, sizeBytes }]) => ({
+    ...files.map(({ name, sha256, sizeBytes }) => ({
       type: "file",
       "bom-ref": name,
       name,

@@ -1,7 +1,7 @@
 // What an image is made of, as one value that both bills of materials are written from.
 
 import type { Architecture } from "@kelpie/platform";
-import type { ImageFileName, ImageMetadata } from "../metadata/image-metadata.ts";
+import type { ImageFile, ImageMetadata } from "../metadata/image-metadata.ts";
 import type { License } from "./license.ts";
 
 /** A file's digests, in hexadecimal. SPDX 2.3 demands the SHA-1; nothing else relies on it. */
@@ -63,7 +63,7 @@ export interface Inventory {
     ImageMetadata,
     "name" | "version" | "architecture" | "buildDate" | "gitSha" | "planSha256" | "distribution"
   > & { readonly architecture: Architecture };
-  readonly files: Readonly<Record<ImageFileName, { readonly sizeBytes: number; readonly sha256: string }>>;
+  readonly files: readonly ImageFile[];
   readonly packages: readonly InventoryPackage[];
   readonly kernel: {
     /** What `uname -r` prints. */

@@ -43,12 +43,12 @@ export function spdxDocument(inventory: Inventory): string {
       filesAnalyzed: false,
     },
   ];
-  for (const [file, { sha256 }] of Object.entries(files)) {
+  for (const { name: file, sha256 } of files) {
     const id = `SPDXRef-${file}`;
     relate("SPDXRef-Image", "CONTAINS", id);
     all.push({
       ...common(id, file, version),
-      primaryPackagePurpose: file === "vmlinuz" ? "FILE" : "ARCHIVE",
+      primaryPackagePurpose: file.startsWith("vmlinu") ? "FILE" : "ARCHIVE",
       packageFileName: file,
       checksums: [checksum("SHA256", sha256)],
       ...(file === "rootfs.ext4" ? contain(id, owned.get(undefined) ?? []) : { filesAnalyzed: false }),

@@ -2,7 +2,7 @@
 
 import type { FileTree } from "@kelpie/formats";
 import { alpineMachines, type ResolvedPackage } from "@kelpie/repositories";
-import type { ImageMetadata } from "../metadata/image-metadata.ts";
+import { imageFiles, type ImageMetadata } from "../metadata/image-metadata.ts";
 import type { KernelPlan } from "../plan/image-plan.ts";
 import { readText } from "../rootfs/image-tree.ts";
 import type { ImageSpec } from "../spec/image-spec.ts";
@@ -53,7 +53,7 @@ export async function takeInventory(parts: InventoryParts): Promise<Inventory> {
   for (const each of packages) described.push(await describe(parts, each));
   return {
     image: metadata,
-    files: metadata.files,
+    files: imageFiles(metadata),
     packages: described,
     kernel: {
       release: metadata.kernel.release,

@@ -3,7 +3,7 @@
 import type { FileNode, FileTree } from "@kelpie/formats";
 import type { Platform } from "@kelpie/platform";
 import { openRootfs } from "../diff/root-file-system.ts";
-import { imageFileNames, type ImageMetadata } from "../metadata/image-metadata.ts";
+import { imageFiles, type ImageMetadata } from "../metadata/image-metadata.ts";
 import { packageOwners } from "../sbom/owners.ts";
 import type { StoredImage } from "../store/image-store.ts";
 import { followLinks } from "../rootfs/image-tree.ts";
@@ -77,18 +77,18 @@ export async function filesOf(tree: FileTree, signal?: AbortSignal): Promise<rea
 
 /** Sums of the files. */
 export function sizeBreakdown(
-  { files }: Pick<ImageMetadata, "files">,
+  metadata: Pick<ImageMetadata, "files">,
   sized: readonly SizedFile[],
 ): SizeBreakdown {
   const contentBytes = sized.reduce((total, { sizeBytes }) => total + sizeBytes, 0);
-  const parts = imageFileNames.map((name) => ({ name, sizeBytes: files[name].sizeBytes, files: 1 }));
+  const parts = imageFiles(metadata).map(({ name, sizeBytes }) => ({ name, sizeBytes, files: 1 }));
   return {
     totalBytes: parts.reduce((total, { sizeBytes }) => total + sizeBytes, 0),
     parts: parts.sort(bySize),
     packages: shares(sized, ({ owner }) => owner),
     directories: shares(sized, ({ path }) => directoryOf(path)),
     types: shares(sized, ({ type }) => type),
-    overheadBytes: Math.max(0, files["rootfs.ext4"].sizeBytes - contentBytes),
+    overheadBytes: Math.max(0, metadata.files["rootfs.ext4"].sizeBytes - contentBytes),
   };
 }
 

@@ -19,6 +19,8 @@ export interface DebianSource {
 /** Where the kernel comes from, for one architecture. */
 export type KernelSource =
   | { readonly source: "alpine" | "debian"; readonly package: string }
+  /** Kelpie's own; `config` names further fragments of its configuration. */
+  | { readonly source: "kelpie"; readonly config: readonly string[] }
   | { readonly source: "path"; readonly image: string; readonly modules: string };
 
 /** What kelpie-init does beside starting the agent. */

@@ -80,15 +80,7 @@ function withAbsolutePaths(spec: SpecFile, directory: string): SpecFile {
             ...(keys.debian === undefined ? {} : { debian: keys.debian.map(absolute) }),
           },
         }),
-    ...(kernel?.source !== "path"
-      ? {}
-      : {
-          kernel: {
-            ...kernel,
-            image: perArchitecture(kernel.image, absolute),
-            modules: perArchitecture(kernel.modules, absolute),
-          },
-        }),
+    ...(kernel === undefined ? {} : { kernel: withAbsoluteKernel(kernel, absolute) }),
     ...(files === undefined
       ? {}
       : {
@@ -115,6 +107,24 @@ function withAbsolutePaths(spec: SpecFile, directory: string): SpecFile {
 
 function isUrl(path: string): boolean {
   return /^https?:\/\//.test(path);
+}
+
+function withAbsoluteKernel(kernel: KernelSpec, absolute: (path: string) => string): KernelSpec {
+  switch (kernel.source) {
+    case "alpine":
+    case "debian":
+      return kernel;
+    case "kelpie":
+      return kernel.config === undefined ? kernel : { ...kernel, config: kernel.config.map(absolute) };
+    case "path":
+      return {
+        ...kernel,
+        image: perArchitecture(kernel.image, absolute),
+        modules: perArchitecture(kernel.modules, absolute),
+      };
+    default:
+      return kernel satisfies never;
+  }
 }
 
 function perArchitecture<T>(value: PerArchitecture<T>, change: (each: T) => T): PerArchitecture<T> {
@@ -195,6 +205,8 @@ function kernelSource(kernel: KernelSpec, architecture: Architecture): KernelSou
         source: "debian",
         package: choose(kernel.package ?? `linux-image-cloud-${architecture}`, architecture),
       };
+    case "kelpie":
+      return { source: "kelpie", config: kernel.config ?? [] };
     case "path":
       return {
         source: "path",

@@ -82,6 +82,12 @@ const repositories = z.strictObject({
 const kernel = z.discriminatedUnion("source", [
   z.strictObject({ source: z.literal("alpine"), package: perArchitecture(packageName).optional() }),
   z.strictObject({ source: z.literal("debian"), package: perArchitecture(packageName).optional() }),
+  /** Kelpie's own, compiled from Debian's source of Linux. */
+  z.strictObject({
+    source: z.literal("kelpie"),
+    /** Files of options, relative to the spec, on top of Kelpie's. */
+    config: z.array(text).max(20).optional(),
+  }),
   z.strictObject({
     source: z.literal("path"),
     /** A bzImage, an arm64 Image or an EFI zboot image. */

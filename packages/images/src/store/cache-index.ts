@@ -4,7 +4,13 @@
 import { join } from "node:path";
 import { type Files, KelpieError, type Platform, writeFileAtomic } from "@kelpie/platform";
 import { z } from "zod";
-import { imageFileNames, maxMetadataBytes, parseImageMetadata } from "../metadata/image-metadata.ts";
+import { bootKernel } from "../metadata/boot-kernel.ts";
+import {
+  imageFiles,
+  kernelFileNames,
+  maxMetadataBytes,
+  parseImageMetadata,
+} from "../metadata/image-metadata.ts";
 import { isUnwritable, stampOf } from "./verified.ts";
 
 const maxIndexBytes = 64 << 20;
@@ -20,10 +26,17 @@ const entrySchema = z.strictObject({
   kernelRelease: z.string(),
   buildDate: z.string(),
   sizeBytes: z.number(),
-  files: z.strictObject({ "rootfs.ext4": fileEntry, vmlinuz: fileEntry, initrd: fileEntry }),
+  files: z.strictObject({
+    "rootfs.ext4": fileEntry,
+    vmlinuz: fileEntry,
+    vmlinux: fileEntry.optional(),
+    initrd: fileEntry,
+  }),
+  /** What QEMU is given as the kernel. */
+  qemuKernel: z.enum(kernelFileNames),
 });
 
-const indexSchema = z.strictObject({ schemaVersion: z.literal(2), images: z.array(entrySchema) });
+const indexSchema = z.strictObject({ schemaVersion: z.literal(3), images: z.array(entrySchema) });
 
 /** What a listing shows of an image. */
 export type ImageSummary = z.infer<typeof entrySchema>;
@@ -83,8 +96,9 @@ async function summarizeOne(
       distribution: `${distribution.id} ${distribution.version}`,
       kernelRelease: kernel.release,
       buildDate,
-      sizeBytes: imageFileNames.reduce((total, file) => total + contents[file].sizeBytes, 0),
+      sizeBytes: imageFiles(metadata).reduce((total, file) => total + file.sizeBytes, 0),
       files: contents,
+      qemuKernel: bootKernel(metadata, "qemu") ?? "vmlinuz",
     };
   } catch (error) {
     if (KelpieError.is(error)) return { directory, reason: error.message };

@@ -6,7 +6,7 @@ import { mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 
 import { join } from "node:path";
 import { test } from "node:test";
 import { type Architecture, KelpieError, realPlatform, type TemporaryDirectory } from "@kelpie/platform";
-import { imageFileNames, type ImageMetadata } from "../metadata/image-metadata.ts";
+import { imageFiles, type ImageMetadata } from "../metadata/image-metadata.ts";
 import { formatImageVersion } from "../version/image-version.ts";
 import { imageFile, ImageStore } from "./image-store.ts";
 import { findImage } from "./reference.ts";
@@ -40,7 +40,7 @@ function metadata(
 
 function fillWith(description: ImageMetadata): (directory: string) => Promise<ImageMetadata> {
   return (directory) => {
-    for (const file of imageFileNames) writeFileSync(join(directory, file), content);
+    for (const { name } of imageFiles(description)) writeFileSync(join(directory, name), content);
     return Promise.resolve(description);
   };
 }

@@ -11,8 +11,9 @@ import {
 } from "@kelpie/platform";
 import {
   type ImageFileName,
-  imageFileNames,
+  imageFiles,
   type ImageMetadata,
+  type KernelFileName,
   maxMetadataBytes,
   parseImageMetadata,
 } from "../metadata/image-metadata.ts";
@@ -26,7 +27,10 @@ import { type Swept, sweepStore } from "./repair.ts";
 import { sweepContents } from "./shared-content.ts";
 import { sweepStaging } from "./sweep.ts";
 import { changeTags, checkTagName, namesOf, readTags, type Tags, withoutVersions } from "./tags.ts";
-import { checkOnUse, type FileDigest } from "./verified.ts";
+import { checkOnUse } from "./verified.ts";
+
+/** Digests of an image's files. */
+export type StoredFiles = ImageMetadata["files"];
 
 /** An image of the store. */
 export interface StoredImage {
@@ -39,7 +43,9 @@ export interface StoredImage {
   readonly buildDate: string;
   /** Of all its files together. */
   readonly sizeBytes: number;
-  readonly files: Readonly<Record<ImageFileName, FileDigest>>;
+  readonly files: StoredFiles;
+  /** What QEMU is given as the kernel. */
+  readonly qemuKernel: KernelFileName;
   /** Names that a person has given to its version. */
   readonly tags: readonly string[];
   /** References of registries that it was fetched by. */
@@ -142,7 +148,7 @@ export class ImageStore {
     await files.rename(image.directory, doomed);
     await files.remove(doomed);
     await files.remove(join(this.#root, ".leases", name));
-    const contents = imageFileNames.map((file) => image.files[file].sha256);
+    const contents = imageFiles(image).map(({ sha256 }) => sha256);
     await sweepContents(this.#platform, this.#root, contents);
     const { images } = await this.list();
     const versions = new Set(images.map(({ version }) => formatImageVersion(version)));
@@ -157,8 +163,8 @@ export class ImageStore {
    */
   async verifyOnUse(image: StoredImage, signal?: AbortSignal): Promise<void> {
     await Promise.all(
-      imageFileNames.map((file) =>
-        checkOnUse(this.#platform, this.#root, imageFile(image, file), image.files[file], signal),
+      imageFiles(image).map(({ name, ...digest }) =>
+        checkOnUse(this.#platform, this.#root, imageFile(image, name), digest, signal),
       ),
     );
   }

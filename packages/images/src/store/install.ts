@@ -5,7 +5,7 @@ import { KelpieError, type Platform } from "@kelpie/platform";
 import {
   attachmentNames,
   describedFile,
-  imageFileNames,
+  imageFiles,
   type ImageMetadata,
   maxMetadataBytes,
   serializeImageMetadata,
@@ -78,10 +78,7 @@ async function presentFiles(
   staging: string,
   metadata: ImageMetadata,
 ): Promise<readonly ({ readonly name: string } & FileDigest)[]> {
-  const present: ({ readonly name: string } & FileDigest)[] = imageFileNames.map((name) => ({
-    name,
-    ...metadata.files[name],
-  }));
+  const present: ({ readonly name: string } & FileDigest)[] = [...imageFiles(metadata)];
   for (const name of attachmentNames) {
     const described = describedFile(metadata, name);
     if (described !== undefined && (await files.stat(join(staging, name))) !== undefined)

@@ -1,9 +1,8 @@
 // Which images nobody will miss: by age, count, size and last use.
 
 import { type Architecture } from "@kelpie/platform";
-import { type ImageFileName, imageFileNames } from "../metadata/image-metadata.ts";
+import { imageFiles, type ImageMetadata } from "../metadata/image-metadata.ts";
 import { compareImageVersions, type ImageVersion } from "../version/image-version.ts";
-import type { FileDigest } from "./verified.ts";
 
 /** What pruning needs to know of an image. */
 export interface PruneCandidate {
@@ -11,7 +10,7 @@ export interface PruneCandidate {
     readonly name: string;
     readonly version: ImageVersion;
     readonly architecture: Architecture;
-    readonly files: Readonly<Record<ImageFileName, FileDigest>>;
+    readonly files: ImageMetadata["files"];
     readonly tags: readonly string[];
   };
   /** When it came into the store, and when it was last used; milliseconds since 1970. */
@@ -53,7 +52,7 @@ export function planPrune<C extends PruneCandidate>(
 export function distinctBytes(candidates: readonly PruneCandidate[]): number {
   const sizes = new Map<string, number>();
   for (const { image } of candidates)
-    for (const file of imageFileNames) sizes.set(image.files[file].sha256, image.files[file].sizeBytes);
+    for (const { sha256, sizeBytes } of imageFiles(image)) sizes.set(sha256, sizeBytes);
   return [...sizes.values()].reduce((sum, size) => sum + size, 0);
 }
 

@@ -3,7 +3,7 @@
 import { dirname, join } from "node:path";
 import { type Files, KelpieError, type Platform, randomHex } from "@kelpie/platform";
 import { archivePath, type ResolvedPackage } from "@kelpie/repositories";
-import { type BuildOptions, requireLocked } from "../build/build-image.ts";
+import { type BuildOptions, kernelDirectoryOf, requireLocked } from "../build/build-image.ts";
 import { Repositories } from "../build/repositories.ts";
 import { realServices } from "../build/services.ts";
 import { cacheDirectory } from "../build/sources.ts";
@@ -54,7 +54,11 @@ export async function vendorImage(options: VendorOptions): Promise<Vendored> {
   const { files } = platform;
   const { architecture } = spec;
   const timestampSeconds = options.source.epochSeconds;
-  const sources = { platform, home, spec, lock, services, timestampSeconds, offline, signal };
+  const kernelDirectory = kernelDirectoryOf(options);
+  const sources = {
+    ...{ platform, home, spec, lock, services, timestampSeconds, offline, signal },
+    kernelDirectory,
+  };
   const repositories = new Repositories(sources, onFile);
   const cache = cacheDirectory(sources);
   const kept: string[] = [];

@@ -91,20 +91,10 @@ function loose(image: BootImage): FoundImage {
 
 async function stored(platform: Platform, home: string, image: StoredImage): Promise<FoundImage> {
   // Loaded only here: whoever brings files, or opens a sandbox that runs, needs no store.
-  const { formatImageVersion, imageFile, ImageStore } = await import("@kelpie/images");
-  const { name, directory, architecture, files } = image;
+  const { bootFiles, formatImageVersion, ImageStore } = await import("@kelpie/images");
+  const { name, directory, architecture } = image;
   return {
-    image: {
-      architecture,
-      rootfs: imageFile(image, "rootfs.ext4"),
-      kernel: imageFile(image, "vmlinuz"),
-      initrd: imageFile(image, "initrd"),
-      digests: {
-        rootfs: files["rootfs.ext4"].sha256,
-        kernel: files.vmlinuz.sha256,
-        initrd: files.initrd.sha256,
-      },
-    },
+    image: bootFiles(image),
     imageRecord: { name, version: formatImageVersion(image.version), directory, architecture },
     lease: (options) => new ImageStore(platform, home).lease(image, options),
   };

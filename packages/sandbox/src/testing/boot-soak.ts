@@ -1,8 +1,10 @@
 // Cold boots in a row: how many fail, and how long they take.
 //
-//   node packages/sandbox/src/testing/boot-soak.ts IMAGE-DIRECTORY [--arch amd64|arm64] [--count 200] [--timeout SECONDS]
+//   node packages/sandbox/src/testing/boot-soak.ts IMAGE-DIRECTORY [--arch amd64|arm64] [--count 200] [--timeout SECONDS] \
+//     [--kernel vmlinuz]
 //
-// IMAGE-DIRECTORY holds rootfs.ext4, vmlinuz and initrd, as a directory of KELPIE_HOME/images does. A boot counts when
+// IMAGE-DIRECTORY holds rootfs.ext4, vmlinuz and initrd, as a directory of KELPIE_HOME/images does; `--kernel` names another
+// file of it, such as vmlinux. A boot counts when
 // the guest's agent has run a command. Exit code 1 if any boot failed; the first failures are printed in full.
 
 import { join } from "node:path";
@@ -19,6 +21,7 @@ const { values, positionals } = parseArgs({
   options: {
     arch: { type: "string", default: realPlatform.host.architecture ?? "amd64" },
     count: { type: "string", default: "200" },
+    kernel: { type: "string", default: "vmlinuz" },
     timeout: { type: "string", default: "60" },
   },
 });
@@ -32,7 +35,7 @@ if (directory === undefined || architecture === undefined || !Number.isSafeInteg
 const image = {
   architecture,
   rootfs: join(directory, "rootfs.ext4"),
-  kernel: join(directory, "vmlinuz"),
+  kernel: join(directory, values.kernel),
   initrd: join(directory, "initrd"),
 };
 

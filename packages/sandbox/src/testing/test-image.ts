@@ -1,7 +1,7 @@
 // The image that VM tests boot: the one of KELPIE_HOME's store for an architecture that was built last.
 
 import { join } from "node:path";
-import { imageFile, ImageStore } from "@kelpie/images";
+import { bootFiles, ImageStore } from "@kelpie/images";
 import { type Architecture, describeError, realPlatform } from "@kelpie/platform";
 import { findQemu } from "../vmm/qemu/find-qemu.ts";
 import type { BootImage } from "../vmm/vmm.ts";
@@ -22,12 +22,7 @@ export async function findTestImage(architecture: Architecture): Promise<TestIma
       .at(-1);
     if (stored === undefined) return { skip: `there is no image for ${architecture} in ${home}` };
     return {
-      image: {
-        architecture,
-        rootfs: imageFile(stored, "rootfs.ext4"),
-        kernel: imageFile(stored, "vmlinuz"),
-        initrd: imageFile(stored, "initrd"),
-      },
+      image: bootFiles(stored),
     };
   } catch (error) {
     return { skip: describeError(error) };

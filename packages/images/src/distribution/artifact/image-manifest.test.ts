@@ -27,7 +27,7 @@ const parts = [
 test("what is written is read again, for any cut of the files", () => {
   const sizes = fc.array(fc.integer({ min: 1, max: 64 << 20 }), { minLength: 1, maxLength: 20 });
   fc.assert(
-    fc.property(fc.tuple(sizes, sizes, sizes), (cuts) => {
+    fc.property(fc.tuple(sizes, sizes, sizes, sizes), (cuts) => {
       const all = imageFileNames.flatMap((file, index) => {
         let offset = 0;
         return (cuts[index] ?? []).map((sizeBytes) => {

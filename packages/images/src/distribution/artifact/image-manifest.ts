@@ -101,7 +101,7 @@ export function checkSizes({ parts }: ImageContents, metadata: ImageMetadata, wh
     const found = parts
       .filter((part) => part.file === file)
       .reduce((total, part) => total + part.sizeBytes, 0);
-    const { sizeBytes } = metadata.files[file];
+    const { sizeBytes } = metadata.files[file] ?? { sizeBytes: 0 };
     if (found !== sizeBytes) throw malformed(where, `${sizeBytes} bytes of ${file}`, `${found}`);
   }
 }

@@ -2,7 +2,7 @@
 
 import { join } from "node:path";
 import { type Files, KelpieError, type Platform } from "@kelpie/platform";
-import { imageFileNames, type ImageMetadata } from "../../metadata/image-metadata.ts";
+import { imageFiles, type ImageMetadata } from "../../metadata/image-metadata.ts";
 import { imageFile, type ImageStore, type StoredImage } from "../../store/image-store.ts";
 import { digestOf } from "../oci/digest.ts";
 import type { RegistryClient } from "../oci/registry-client.ts";
@@ -31,7 +31,7 @@ export async function localParts(
 ): Promise<LocalParts> {
   const parts = new Map<string, LocalPart>();
   for (const image of relatives((await store.list()).images, metadata)) {
-    for (const file of imageFileNames) {
+    for (const { name: file } of imageFiles(await store.metadata(image))) {
       const path = imageFile(image, file);
       for await (const { sha256, offset } of cutFile(files, path, file, signal))
         parts.set(sha256, { path, offset });

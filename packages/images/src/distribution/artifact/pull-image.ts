@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { acquireFileLock, type Architecture, KelpieError, type Platform } from "@kelpie/platform";
 import { writeImageFile } from "../../build/file-sink.ts";
 import {
-  imageFileNames,
+  imageFiles,
   type ImageMetadata,
   parseImageMetadata,
   serializeImageMetadata,
@@ -176,7 +176,7 @@ async function writeParts(
   meter: TransferMeter,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  for (const file of imageFileNames) {
+  for (const { name: file } of imageFiles(metadata)) {
     const own = parts.filter((part) => part.file === file);
     const written = await writeImageFile(files, join(directory, file), async (sink) => {
       const contents = mapAhead(own, width, signal, (part, stop) => source.content(part, stop));

@@ -3,7 +3,7 @@
 import { join } from "node:path";
 import type { Platform } from "@kelpie/platform";
 import {
-  imageFileNames,
+  imageFiles,
   type ImageMetadata,
   maxMetadataBytes,
   parseImageMetadata,
@@ -59,7 +59,7 @@ async function* partsOf(
   metadata: ImageMetadata,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<SourcePart, void, undefined> {
-  for (const file of imageFileNames) {
+  for (const { name: file } of imageFiles(metadata)) {
     const check = new ContentCheck(metadata, file);
     for await (const part of cutFile(files, imageFile(image, file), file, signal)) {
       check.add(part.bytes);

@@ -7,7 +7,7 @@ import { type WrittenFile, writeImageFile } from "../../build/file-sink.ts";
 import { attachments } from "../../attachments/attachments.ts";
 import {
   describedFile,
-  imageFileNames,
+  imageFiles,
   type ImageMetadata,
   maxMetadataBytes,
   parseImageMetadata,
@@ -68,7 +68,8 @@ export async function exportImage(options: ExportOptions): Promise<ExportedImage
   const temporary = join(dirname(path), `.${basename(path)}.${randomHex(random, 6)}.tmp`);
   const meter = new TransferMeter(image.sizeBytes, options.onProgress);
   try {
-    const names = [...imageFileNames, ...(await attachedNames(platform, image, metadata))];
+    const own = imageFiles(metadata).map(({ name }) => name);
+    const names = [...own, ...(await attachedNames(platform, image, metadata))];
     const entries = archiveEntries(platform, image, metadata, metadataBytes, names, meter, signal);
     const written = await writeImageFile(files, temporary, async (sink) => {
       for await (const chunk of gzip(produced((tar) => writeTar(entries, tar)))) {

@@ -8,6 +8,7 @@ import { type WrittenFile, writeImageFile } from "../../build/file-sink.ts";
 import {
   attachmentNames,
   imageFileNames,
+  imageFiles,
   type ImageMetadata,
   maxMetadataBytes,
   parseImageMetadata,
@@ -87,7 +88,7 @@ async function unpack(
     }
   }
   if (metadata === undefined) throw missing("metadata.json", path);
-  for (const name of imageFileNames) if (!written.has(name)) throw missing(name, path);
+  for (const { name } of imageFiles(metadata)) if (!written.has(name)) throw missing(name, path);
   for (const [name, found] of written) checkContent(metadata, name, found);
   return metadata;
 }
@@ -125,7 +126,7 @@ function checkArchive({ path, sha256 }: ImportOptions, found: string): void {
 
 function unexpected({ kind, path }: TarEntry, where: string): KelpieError {
   return new KelpieError("malformed", "This is not the archive of an image", {
-    expected: `a directory with ${imageFileNames.join(", ")} and metadata.json, each once`,
+    expected: `a directory with ${imageFileNames.join(", ")} and metadata.json, each at most once`,
     found: `${kind} ${JSON.stringify(path)}`,
     where,
   });

@@ -66,13 +66,15 @@ test("an exported image is a tar archive that tar and sha256sum accept, and that
   const root = `${testVersion}.${architecture}`;
   assert.deepEqual(names, [
     `${root}/`,
-    ...["metadata.json", ...imageFileNames].map((name) => `${root}/${name}`),
+    ...["metadata.json", ...imageFileNames]
+      .filter((name) => architecture === "amd64" || name !== "vmlinux")
+      .map((name) => `${root}/${name}`),
   ]);
 
   const image = await importImage({ platform, home: at.to, path, sha256 });
-  for (const file of imageFileNames)
+  for (const file of await readdir(at.image.directory))
     assert.ok(
-      (await readFile(imageFile(image, file))).equals(await readFile(imageFile(at.image, file))),
+      (await readFile(join(image.directory, file))).equals(await readFile(join(at.image.directory, file))),
       file,
     );
   const { size, blocks } = await stat(imageFile(image, "rootfs.ext4"));
@@ -91,10 +93,7 @@ test("what tar unpacks into a store is an image of that store", async () => {
   const [image] = images;
   assert.ok(image !== undefined);
   const verdicts = await verifyImage(platform, store, image);
-  assert.deepEqual(
-    verdicts.map(({ kind }) => kind),
-    ["intact", "intact", "intact"],
-  );
+  assert.ok(verdicts.length >= 3 && verdicts.every(({ kind }) => kind === "intact"));
 });
 
 test("an output that ends in a slash is a directory, made where it is missing", async () => {
@@ -124,8 +123,11 @@ test("an image that is damaged in the store is not exported, and verifying it sa
   await rm(imageFile(at.image, "initrd"));
   const verdicts = await verifyImage(platform, store, at.image);
   assert.deepEqual(
-    verdicts.map((verdict) => (verdict.kind === "damaged" ? verdict.reason.code : verdict.kind)),
-    ["digest-mismatch", "intact", "not-found"],
+    verdicts.flatMap((verdict) => (verdict.kind === "damaged" ? [[verdict.file, verdict.reason.code]] : [])),
+    [
+      ["rootfs.ext4", "digest-mismatch"],
+      ["initrd", "not-found"],
+    ],
   );
   await assert.rejects(
     exportImage({ platform, image: at.image, output: at.directory }),

@@ -4,7 +4,7 @@ import { createCipheriv, createHash } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Architecture, Platform } from "@kelpie/platform";
-import { type ImageFileName, imageFileNames, type ImageMetadata } from "../../metadata/image-metadata.ts";
+import type { ImageFileName, ImageMetadata } from "../../metadata/image-metadata.ts";
 import { ImageStore, type StoredImage } from "../../store/image-store.ts";
 
 /** Bytes that look random and are always the same for a seed. */
@@ -25,34 +25,35 @@ export function rootfs(seed: string, contentBytes = 3 << 20): Uint8Array {
 
 export const testVersion = "1.2.3-20260115-a3f4d21";
 
-/** Adds an image to the store below `home`. */
+/** Adds an image to the store below `home`; only those for amd64 have a second form of the kernel. */
 export async function addImage(
   platform: Platform,
   home: string,
   architecture: Architecture,
   options: { version?: string; files?: Partial<Record<ImageFileName, Uint8Array>> } = {},
 ): Promise<StoredImage> {
-  const contents: Record<ImageFileName, Uint8Array> = {
+  const contents: Contents = {
     "rootfs.ext4": rootfs(`rootfs ${architecture}`),
     vmlinuz: noise(`kernel ${architecture}`, 50_001),
+    ...(architecture === "amd64" ? { vmlinux: noise("vmlinux", 60_003) } : {}),
     initrd: noise(`initrd ${architecture}`, 7),
     ...options.files,
   };
   const metadata = describe(contents, options.version ?? testVersion, architecture);
   return await new ImageStore(platform, home).add(async (directory) => {
-    for (const file of imageFileNames) await writeFile(join(directory, file), contents[file]);
+    for (const [file, bytes] of Object.entries(contents)) await writeFile(join(directory, file), bytes);
     return metadata;
   });
 }
 
-function describe(
-  contents: Readonly<Record<ImageFileName, Uint8Array>>,
-  version: string,
-  architecture: Architecture,
-): ImageMetadata {
-  const file = (name: ImageFileName): ImageMetadata["files"][ImageFileName] => ({
-    sizeBytes: contents[name].length,
-    sha256: createHash("sha256").update(contents[name]).digest("hex"),
+type Contents = Readonly<Record<Exclude<ImageFileName, "vmlinux">, Uint8Array>> & {
+  readonly vmlinux?: Uint8Array;
+};
+
+function describe(contents: Contents, version: string, architecture: Architecture): ImageMetadata {
+  const file = (bytes: Uint8Array): ImageMetadata["files"]["vmlinuz"] => ({
+    sizeBytes: bytes.length,
+    sha256: createHash("sha256").update(bytes).digest("hex"),
   });
   const nothing = createHash("sha256").digest("hex");
   return {
@@ -65,7 +66,12 @@ function describe(
     distribution: { id: "alpine", version: "3.19.4" },
     kernel: { source: "path", release: "6.6.0", packageVersion: "", format: "bzImage" },
     guest: { protocol: 1, agentSha256: nothing, initSha256: nothing },
-    files: { "rootfs.ext4": file("rootfs.ext4"), vmlinuz: file("vmlinuz"), initrd: file("initrd") },
+    files: {
+      "rootfs.ext4": file(contents["rootfs.ext4"]),
+      vmlinuz: file(contents.vmlinuz),
+      ...(contents.vmlinux === undefined ? {} : { vmlinux: file(contents.vmlinux) }),
+      initrd: file(contents.initrd),
+    },
     packages: [],
     planSha256: nothing,
   };

@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Architecture, realPlatform } from "@kelpie/platform";
-import { type ImageFileName, imageFileNames, type ImageMetadata } from "../../metadata/image-metadata.ts";
+import type { ImageFileName, ImageMetadata } from "../../metadata/image-metadata.ts";
 import { ImageStore, type StoredImage } from "../image-store.ts";
 
 export const hostArchitecture: Architecture = realPlatform.host.architecture ?? "amd64";
@@ -35,7 +35,8 @@ export async function withTestStore(body: (at: TestStore) => Promise<void>): Pro
     add: (version, texts = {}, name = "kelpie-base") => {
       const textOf = (file: ImageFileName): string => texts[file] ?? `${version} ${file}`;
       return store.add((staging) => {
-        for (const file of imageFileNames) writeFileSync(join(staging, file), textOf(file));
+        for (const file of ["rootfs.ext4", "vmlinuz", "initrd"] as const)
+          writeFileSync(join(staging, file), textOf(file));
         return Promise.resolve(metadataOf(version, name, textOf));
       });
     },
@@ -44,7 +45,7 @@ export async function withTestStore(body: (at: TestStore) => Promise<void>): Pro
 
 function metadataOf(version: string, name: string, textOf: (file: ImageFileName) => string): ImageMetadata {
   const nothing = createHash("sha256").digest("hex");
-  const entry = (file: ImageFileName): ImageMetadata["files"][ImageFileName] => ({
+  const entry = (file: ImageFileName): ImageMetadata["files"]["vmlinuz"] => ({
     sizeBytes: Buffer.byteLength(textOf(file)),
     sha256: createHash("sha256").update(textOf(file)).digest("hex"),
   });

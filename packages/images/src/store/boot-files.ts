@@ -1,0 +1,30 @@
+// The files that a virtual machine monitor is given to boot an image of the store.
+
+import type { Architecture } from "@kelpie/platform";
+import { imageFile, type StoredImage } from "./image-store.ts";
+
+export interface BootFiles {
+  readonly architecture: Architecture;
+  /** Paths. */
+  readonly rootfs: string;
+  readonly kernel: string;
+  readonly initrd: string;
+  /** SHA-256 of each, in hexadecimal. */
+  readonly digests: { readonly rootfs: string; readonly kernel: string; readonly initrd: string };
+}
+
+/** For QEMU: of the kernel's forms the one that it boots fastest. */
+export function bootFiles(image: StoredImage): BootFiles {
+  const { architecture, files, qemuKernel } = image;
+  return {
+    architecture,
+    rootfs: imageFile(image, "rootfs.ext4"),
+    kernel: imageFile(image, qemuKernel),
+    initrd: imageFile(image, "initrd"),
+    digests: {
+      rootfs: files["rootfs.ext4"].sha256,
+      kernel: (files[qemuKernel] ?? files.vmlinuz).sha256,
+      initrd: files.initrd.sha256,
+    },
+  };
+}
