@@ -1,5 +1,8 @@
 // Programs that the tests use as judges of what Kelpie makes, and how a machine without them gets them.
 
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { pythonJudges } from "../packages/images/src/sbom/testing/python-judges.ts";
 import { type Main, realPlatform, runMain } from "../packages/platform/src/index.ts";
 import { installMissing, missingRequirements } from "../packages/cli/src/setup/install-missing.ts";
 import { emulatorsFor, type Requirement } from "../packages/cli/src/setup/requirement.ts";
@@ -21,6 +24,11 @@ const judges: Requirement[] = [
     why: "shows that Python is whole: it judges archives",
     packages: { "apt-get": ["python3"], dnf: ["python3"] },
   },
+  {
+    program: "pip3",
+    why: "installs judges of bills of materials",
+    packages: { "apt-get": ["python3-pip"], dnf: ["python3-pip"] },
+  },
   { program: "openssl", why: "judges certificates", packages: { "apt-get": ["openssl"], dnf: ["openssl"] } },
   { program: "qemu-img", why: "judges disks", packages: { "apt-get": ["qemu-utils"], dnf: ["qemu-img"] } },
   { program: "ip", why: "judges networks", packages: { "apt-get": ["iproute2"], dnf: ["iproute"] } },
@@ -38,9 +46,31 @@ const judges: Requirement[] = [
   },
 ];
 
+/** What no distribution has as a package. A judge that cannot be had leaves its tests skipped, with the reason. */
+async function installPythonJudges(): Promise<void> {
+  const list = join(import.meta.dirname, "judges/requirements.txt");
+  const target = pythonJudges();
+  const wanted = readFileSync(list, "utf8");
+  const installed = join(target, "requirements.txt");
+  if (existsSync(installed) && readFileSync(installed, "utf8") === wanted) return;
+  process.stderr.write("kelpie: installing judges of bills of materials with pip\n");
+  const options = ["--quiet", "--disable-pip-version-check", "--no-cache-dir", "--upgrade", "--no-deps"];
+  const { exit, stderr } = await realPlatform.processes.run("pip3", [
+    "install",
+    ...options,
+    "--target",
+    target,
+    "--requirement",
+    list,
+  ]);
+  if (exit.kind === "exited" && exit.code === 0) writeFileSync(installed, wanted);
+  else process.stderr.write(`kelpie: pip has none of them: ${stderr.slice(-500)}\n`);
+}
+
 const setUp: Main = async (_, terminal, signal) => {
   const missing = await missingRequirements(realPlatform, [...emulatorsFor(["amd64", "arm64"]), ...judges]);
   if (missing.length > 0) await installMissing(realPlatform, terminal, missing, signal);
+  await installPythonJudges();
   return 0;
 };
 

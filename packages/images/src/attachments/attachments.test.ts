@@ -9,6 +9,7 @@ import { Spec, Validation } from "@cyclonedx/cyclonedx-library";
 import { realPlatform } from "@kelpie/platform";
 import { createTestKey } from "../../../repositories/src/alpine/testing/packages.ts";
 import { startMirror } from "../../../repositories/src/testing/mirror.ts";
+import { Ajv } from "ajv";
 import { PackageURL } from "packageurl-js";
 import { z } from "zod";
 import { type BuildOptions, buildImage } from "../build/build-image.ts";
@@ -16,6 +17,7 @@ import { optionsFor, publish } from "../build/testing/small-alpine.ts";
 import { smallWorld } from "../build/testing/small-world.ts";
 import { openRootfs } from "../diff/root-file-system.ts";
 import { verifyImage } from "../distribution/verify-image.ts";
+import { spdxComplaints, spdxJsonSchema, withoutPythonJudges } from "../sbom/testing/python-judges.ts";
 import { ImageStore, type StoredImage } from "../store/image-store.ts";
 import { attachments } from "./attachments.ts";
 
@@ -97,6 +99,40 @@ test("the CycloneDX document is valid by its own schema", async () => {
     assert.equal(await validator.validate(document), null);
     // The judge itself is awake.
     assert.notEqual(await validator.validate(document.replace('"operating-system"', '"nothing"')), null);
+  });
+});
+
+test("the SPDX document is valid by SPDX's own library", { skip: withoutPythonJudges() }, async () => {
+  await withImage(async ({ text, options }) => {
+    const path = join(options.home, "judged.spdx.json");
+    const complaints = async (document: string): Promise<readonly string[]> => {
+      await writeFile(path, document);
+      return spdxComplaints(path);
+    };
+    // The library takes no URL with a port for one.
+    const mirror = options.spec.repositories.alpine[0]?.url ?? "";
+    const document = (await text("sbom.spdx.json")).replaceAll(mirror, "https://mirror.example.org/main");
+    assert.deepEqual(await complaints(document), []);
+    // The judge itself is awake.
+    const spoilt = document.replace(
+      /"packageVerificationCodeValue":"[0-9a-f]/,
+      '"packageVerificationCodeValue":"',
+    );
+    assert.match((await complaints(spoilt)).join(), /verification/);
+  });
+});
+
+test("the SPDX document is valid by the JSON Schema of SPDX 2.3", {
+  skip: withoutPythonJudges(),
+}, async () => {
+  await withImage(async ({ text }) => {
+    const schema = z
+      .record(z.string(), z.unknown())
+      .parse(JSON.parse(await readFile(spdxJsonSchema(), "utf8")));
+    const validate = new Ajv({ allErrors: true }).compile(schema);
+    const document = await text("sbom.spdx.json");
+    assert.ok(validate(JSON.parse(document)), JSON.stringify(validate.errors));
+    assert.equal(validate(JSON.parse(document.replace('"SHA256"', '"SHA-256"'))), false);
   });
 });
 

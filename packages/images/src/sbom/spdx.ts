@@ -38,7 +38,8 @@ export function spdxDocument(inventory: Inventory): string {
   const all: SpdxPackage[] = [
     {
       ...common("SPDXRef-Image", name, version),
-      primaryPackagePurpose: "OPERATING-SYSTEM",
+      // As the JSON Schema writes what the text of the specification writes with a hyphen.
+      primaryPackagePurpose: "OPERATING_SYSTEM",
       comment: `Kelpie image for ${architecture}; sha256 of its plan: ${image.planSha256}`,
       filesAnalyzed: false,
     },
