@@ -7,6 +7,7 @@ import type { CommandContext, OptionSpec } from "./command.ts";
 import { Phases } from "./output/phases.ts";
 import { formatSize } from "./output/size.ts";
 import { progressOf } from "./output/transfer.ts";
+import { trustNote } from "./output/trust.ts";
 
 /** For commands about one image of the store. */
 export const archOption = {
@@ -50,10 +51,15 @@ export async function imageForUse(
   const phases = new Phases(terminal, clock);
   const start = clock.monotonicMs();
   const onProgress = progressOf(phases, clock, "image");
-  const ensured = await ensureImage({ platform, home, reference, architecture, onProgress, signal });
+  const { onTrust, text } = trustNote();
+  const ensured = await ensureImage({ platform, home, reference, architecture, onProgress, onTrust, signal });
   const { image, fetchedFrom } = ensured;
   if (fetchedFrom !== undefined)
-    phases.done("image", clock.monotonicMs() - start, `${formatSize(image.sizeBytes)} from ${fetchedFrom}`);
+    phases.done(
+      "image",
+      clock.monotonicMs() - start,
+      `${formatSize(image.sizeBytes)} from ${fetchedFrom}${text()}`,
+    );
   return image;
 }
 

@@ -52,20 +52,23 @@ interface World extends AsyncDisposable {
   readonly directory: string;
   readonly home: string;
   kelpie(home: string, ...args: readonly string[]): Promise<string>;
+  keys(home: string, ...args: readonly string[]): Promise<string>;
 }
 
 async function world(): Promise<World> {
   const directory = mkdtempSync(join(tmpdir(), "kelpie-cli-"));
   const home = join(directory, "home");
   await addImage(home);
+  const run = async (kelpieHome: string, ...args: readonly string[]): Promise<string> => {
+    const env = { ...process.env, KELPIE_HOME: kelpieHome, HOME: directory };
+    const { stdout } = await promisify(execFile)(process.execPath, [main, ...args], { env });
+    return stdout;
+  };
   return {
     directory,
     home,
-    async kelpie(kelpieHome, ...args) {
-      const env = { ...process.env, KELPIE_HOME: kelpieHome, HOME: directory };
-      const { stdout } = await promisify(execFile)(process.execPath, [main, "images", ...args], { env });
-      return stdout;
-    },
+    kelpie: (kelpieHome, ...args) => run(kelpieHome, "images", ...args),
+    keys: (kelpieHome, ...args) => run(kelpieHome, "keys", ...args),
     [Symbol.asyncDispose]: () => {
       rmSync(directory, { recursive: true });
       return Promise.resolve();
@@ -108,6 +111,24 @@ test("an image is tagged, kept from pruning by that, pruned without it, and the 
   writeFileSync(join(at.home, "images", "cache.json"), "{");
   assert.equal(await at.kelpie(at.home, "repair"), "");
   await assert.rejects(at.kelpie(at.home, "prune"), { code: 2, stderr: /needs a rule/ });
+});
+
+test("a key signs a release, and whoever has its public half and a policy takes only what is signed", async () => {
+  await using at = await world();
+  const other = join(at.directory, "other");
+  const id = await at.keys(at.home, "generate", "release");
+  assert.match(await at.keys(at.home, "list"), /release +sign, check +sha256:/);
+  const publicKey = join(at.directory, "release.pub");
+  writeFileSync(publicKey, await at.keys(at.home, "show", "release"));
+  assert.equal(await at.keys(other, "import", "theirs", publicKey), id);
+  writeFileSync(join(other, "trust-policy.yaml"), 'rules: [{ for: "*", required: { keys: [theirs] } }]');
+  const output = ["--output", at.directory];
+  const path = (await at.kelpie(at.home, "export", "1.2", ...output)).trim();
+  await assert.rejects(at.kelpie(other, "import", path), { code: 1, stderr: /rule 1, for \*.*no signature/ });
+  await at.kelpie(at.home, "export", "1.2", ...output, "--sign", "release");
+  assert.equal(await at.kelpie(other, "import", path), `${version}\n`);
+  await at.keys(other, "remove", "theirs");
+  await assert.rejects(at.kelpie(other, "import", path), { code: 1, stderr: /cannot be used/ });
 });
 
 test("versions are compatible within MAJOR.MINOR", async () => {

@@ -17,6 +17,8 @@ import type { CommandContext } from "./command.ts";
 import { Phases } from "./output/phases.ts";
 import { formatSize } from "./output/size.ts";
 import { transferPhase } from "./output/transfer.ts";
+import { trustNote } from "./output/trust.ts";
+import { signerFor } from "./signing.ts";
 
 /** The repository below a bare host, for an image that says no name. */
 export const defaultRepository = "kelpie-base";
@@ -29,20 +31,25 @@ export interface PushRequest {
   readonly forms: readonly ImageForm[];
   readonly tags?: readonly string[];
   readonly mountFrom?: string | undefined;
+  /** The name of a key. */
+  readonly sign?: string | undefined;
 }
 
 /** Pushes images and shows the progress. */
 export async function push(context: CommandContext, request: PushRequest): Promise<PushedImages> {
   const { platform, terminal, signal } = context;
-  const { images, registry, forms, tags = [], mountFrom } = request;
+  const { images, registry, forms, tags = [], mountFrom, sign } = request;
+  const signer = await signerFor(context, sign);
   const repository = parseRepository(registry, images[0]?.name ?? defaultRepository);
   const phases = new Phases(terminal, platform.clock);
   return transferPhase(
     phases,
     platform.clock,
     "push",
-    (onProgress) => pushImages({ platform, images, repository, forms, tags, mountFrom, onProgress, signal }),
-    ({ reference, networkBytes }) => `${reference}, ${formatSize(networkBytes)} sent`,
+    (onProgress) =>
+      pushImages({ platform, images, repository, forms, signer, tags, mountFrom, onProgress, signal }),
+    ({ reference, networkBytes }) =>
+      `${reference}, ${formatSize(networkBytes)} sent${sign === undefined ? "" : `, signed by ${sign}`}`,
   );
 }
 
@@ -54,14 +61,17 @@ export async function pull(
 ): Promise<PulledImage> {
   const { platform, terminal, home, signal } = context;
   const phases = new Phases(terminal, platform.clock);
+  const trust = trustNote();
   return transferPhase(
     phases,
     platform.clock,
     "pull",
-    (onProgress) => pullImage({ platform, home, reference, architecture, onProgress, signal }),
+    (onProgress) =>
+      pullImage({ platform, home, reference, architecture, onProgress, onTrust: trust.onTrust, signal }),
     ({ image, wasThere, networkBytes }) =>
-      wasThere
+      (wasThere
         ? `${formatImageVersion(image.version)} was there`
-        : `${formatReference(reference)}, ${formatSize(networkBytes)} of ${formatSize(image.sizeBytes)} fetched`,
+        : `${formatReference(reference)}, ${formatSize(networkBytes)} of ${formatSize(image.sizeBytes)} fetched`) +
+      trust.text(),
   );
 }

@@ -13,6 +13,7 @@ import { command } from "../command.ts";
 import { Phases } from "../output/phases.ts";
 import { formatSize } from "../output/size.ts";
 import { transferPhase } from "../output/transfer.ts";
+import { trustNote } from "../output/trust.ts";
 import { defaultRepository } from "../transfer.ts";
 
 export const imagesDownload = command({
@@ -40,17 +41,28 @@ export const imagesDownload = command({
       options.from === undefined
         ? await configuredSources(platform, home, name)
         : [parseSource(options.from, host, host.workingDirectory, name)];
+    const trust = trustNote();
     const phases = new Phases(terminal, platform.clock);
     const { image, source } = await transferPhase(
       phases,
       platform.clock,
       "download",
       (onProgress) =>
-        downloadImage({ platform, home, name, version, architecture, sources, onProgress, signal }),
+        downloadImage({
+          platform,
+          home,
+          name,
+          version,
+          architecture,
+          sources,
+          onProgress,
+          onTrust: trust.onTrust,
+          signal,
+        }),
       (result) =>
         result.source === undefined
           ? "was there"
-          : `${formatSize(result.image.sizeBytes)} from ${result.source.text}`,
+          : `${formatSize(result.image.sizeBytes)} from ${result.source.text}${trust.text()}`,
     );
     const json = {
       version: formatImageVersion(image.version),

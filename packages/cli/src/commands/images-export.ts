@@ -8,6 +8,7 @@ import { type CommandContext, command } from "../command.ts";
 import { Phases } from "../output/phases.ts";
 import { formatSize } from "../output/size.ts";
 import { transferPhase } from "../output/transfer.ts";
+import { signerFor, signOption } from "../signing.ts";
 
 const example = "kelpie images export 1.0 --output dist/";
 
@@ -15,6 +16,7 @@ interface Chosen {
   readonly positionals: readonly string[];
   readonly arch: string | undefined;
   readonly output: string | undefined;
+  readonly sign: string | undefined;
 }
 
 export const imagesExport = command({
@@ -36,23 +38,29 @@ export const imagesExport = command({
       value: "PATH",
       help: "A file, or a directory (made if it ends in /) in which the archive gets its own name [default: .]",
     },
+    sign: signOption,
     json: { type: "boolean", help: "Print JSON" },
   },
   details: [
     "The same image gives the same bytes in every format.",
-    "kelpie          NAME-VERSION-ARCH.tar.gz for kelpie images import, and its digest in SHA256SUMS beside it",
+    "kelpie          NAME-VERSION-ARCH.tar.gz for kelpie images import, and its digest in SHA256SUMS beside it, which --sign signs",
     "docker-archive  NAME-VERSION-ARCH.docker.tar for docker load and podman load, which call it NAME:VERSION and NAME:latest",
     "oci             an OCI image layout over several architectures: an archive if PATH ends in .tar, else a new directory",
   ].join("\n"),
   async run(context, { options, positionals }) {
     const { terminal } = context;
-    const { format = "kelpie", arch, output, json } = options;
-    const chosen = { positionals, arch, output };
+    const { format = "kelpie", arch, output, sign, json } = options;
+    const chosen = { positionals, arch, output, sign };
     const container = containerFormats.find((known) => known === format);
     if (container === undefined && format !== "kelpie") {
       throw new KelpieError("usage", "There is no such format", {
         expected: ["kelpie", ...containerFormats].join(", "),
         found: JSON.stringify(format),
+      });
+    }
+    if (container !== undefined && sign !== undefined) {
+      throw new KelpieError("usage", "Only a list of checksums is signed here, and this format has none", {
+        help: "A container image is signed where it is pushed: kelpie images push --sign.",
       });
     }
     const exported =
@@ -68,15 +76,16 @@ export const imagesExport = command({
 
 async function exportAsset(
   context: CommandContext,
-  { positionals, arch, output = "." }: Chosen,
+  { positionals, arch, output = ".", sign }: Chosen,
 ): Promise<{ readonly path: string }> {
   const { platform, terminal, signal } = context;
   const image = await storedImage(context, positionals, arch, example);
+  const signer = await signerFor(context, sign);
   return transferPhase(
     new Phases(terminal, platform.clock),
     platform.clock,
     "export",
-    (onProgress) => exportImage({ platform, image, output, onProgress, signal }),
+    (onProgress) => exportImage({ platform, image, output, signer, onProgress, signal }),
     ({ sizeBytes }) => formatSize(sizeBytes),
   );
 }

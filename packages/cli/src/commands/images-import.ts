@@ -6,6 +6,7 @@ import { command } from "../command.ts";
 import { Phases } from "../output/phases.ts";
 import { formatSize } from "../output/size.ts";
 import { transferPhase } from "../output/transfer.ts";
+import { trustNote } from "../output/trust.ts";
 
 export const imagesImport = command({
   positionals: "FILE",
@@ -22,14 +23,23 @@ export const imagesImport = command({
       "kelpie images import kelpie-base-1.0.0-amd64.tar.gz",
     );
     const { sha256 } = options;
+    const trust = trustNote();
     const phases = new Phases(terminal, platform.clock);
     const image = await transferPhase(
       phases,
       platform.clock,
       "import",
       (onProgress) =>
-        importImage({ platform, home, path, sha256: sha256?.toLowerCase(), onProgress, signal }),
-      ({ sizeBytes }) => formatSize(sizeBytes),
+        importImage({
+          platform,
+          home,
+          path,
+          sha256: sha256?.toLowerCase(),
+          onProgress,
+          onTrust: trust.onTrust,
+          signal,
+        }),
+      ({ sizeBytes }) => formatSize(sizeBytes) + trust.text(),
     );
     const version = formatImageVersion(image.version);
     const { architecture, directory } = image;

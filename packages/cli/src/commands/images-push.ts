@@ -4,6 +4,7 @@ import type { ImageForm } from "@kelpie/images";
 import { KelpieError } from "@kelpie/platform";
 import { storedImages } from "../choose-images.ts";
 import { command } from "../command.ts";
+import { signOption } from "../signing.ts";
 import { push } from "../transfer.ts";
 
 export const imagesPush = command({
@@ -26,6 +27,7 @@ export const imagesPush = command({
       value: "FORM",
       help: "vm (for Kelpie), container (for docker and its like) or all [default: all]",
     },
+    sign: signOption,
     json: { type: "boolean", help: "Print JSON" },
   },
   details:
@@ -44,6 +46,7 @@ export const imagesPush = command({
       forms: formsOf(options.form),
       tags: tag === undefined ? [] : [tag],
       mountFrom: options["mount-from"],
+      sign: options.sign,
     });
     if (options.json === true) terminal.stdout.write(`${JSON.stringify(pushed, undefined, 2)}\n`);
     else terminal.stdout.write(`${pushed.reference}\n`);

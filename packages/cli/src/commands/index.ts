@@ -198,4 +198,29 @@ export const commands: readonly CommandEntry[] = [
     summary: "Compile Kelpie's own kernel into the cache",
     load: async () => (await import("./kernel-build.ts")).kernelBuild,
   },
+  {
+    path: ["keys", "generate"],
+    summary: "Make a key pair for signing images",
+    load: async () => (await import("./keys-generate.ts")).keysGenerate,
+  },
+  {
+    path: ["keys", "list"],
+    summary: "List the keys that sign and check",
+    load: async () => (await import("./keys-list.ts")).keysList,
+  },
+  {
+    path: ["keys", "show"],
+    summary: "Print a public key",
+    load: async () => (await import("./keys-show.ts")).keysShow,
+  },
+  {
+    path: ["keys", "import"],
+    summary: "Take over a key from a file",
+    load: async () => (await import("./keys-import.ts")).keysImport,
+  },
+  {
+    path: ["keys", "remove"],
+    summary: "Remove a key",
+    load: async () => (await import("./keys-remove.ts")).keysRemove,
+  },
 ];

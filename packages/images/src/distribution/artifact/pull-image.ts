@@ -10,6 +10,7 @@ import {
   serializeImageMetadata,
 } from "../../metadata/image-metadata.ts";
 import { ImageStore, type StoredImage } from "../../store/image-store.ts";
+import { checkTrust, type OnTrust } from "../../trust/check-trust.ts";
 import { formatImageVersion, tryParseImageVersion } from "../../version/image-version.ts";
 import { checkContent } from "../content-check.ts";
 import { mapAhead } from "../map-ahead.ts";
@@ -20,9 +21,11 @@ import { type FetchedManifest, RegistryClient } from "../oci/registry-client.ts"
 import type { TransferOptions } from "../oci/registry-http.ts";
 import { type OnTransfer, TransferMeter } from "../progress.ts";
 import { writeSparse } from "../sparse.ts";
+import { pullAttachments } from "./attachments.ts";
 import { imageOf } from "./image-index.ts";
 import { checkSizes, decodeImageManifest, type ImageContents } from "./image-manifest.ts";
 import { localParts, PartSource } from "./part-source.ts";
+import { findSignatures } from "./signatures.ts";
 
 const width = 6;
 /** Another process may be at it over a slow line. */
@@ -35,6 +38,8 @@ export interface PullOptions {
   readonly reference: RegistryReference;
   readonly architecture: Architecture;
   readonly onProgress?: OnTransfer;
+  /** Told by what the image was let in. */
+  readonly onTrust?: OnTrust | undefined;
   readonly transfer?: TransferOptions;
   readonly signal?: AbortSignal | undefined;
 }
@@ -52,14 +57,22 @@ export interface PulledImage {
  * Pulls an image for one architecture into the store, where it appears whole and verified, or not at all. Of several
  * processes that ask for the same image one pulls and the others wait. A pull that was interrupted goes on where it was.
  *
- * @throws KelpieError `not-found`, `digest-mismatch`, `malformed`, `unsupported` for something else than an image, and what
- * a transfer can fail with.
+ * @throws KelpieError `not-found`, `digest-mismatch`, `malformed`, `unsupported` for something else than an image,
+ * `untrusted-key` where the trust policy refuses it, and what a transfer can fail with.
  */
 export async function pullImage(options: PullOptions): Promise<PulledImage> {
   const { platform, home, reference, architecture, transfer, signal } = options;
   const client = new RegistryClient(platform, reference, "pull", transfer);
   const where = formatReference(reference);
   const found = await findManifest(client, reference, architecture, signal);
+  const verdict = await checkTrust({
+    platform,
+    home,
+    place: `${reference.host}/${reference.name}`,
+    content: found.bytes,
+    signatures: () => findSignatures(client, found.digest, signal),
+  });
+  options.onTrust?.(verdict);
   const contents = decodeImageManifest(parseManifest(found.bytes, where), where);
   const config = await client.fetchBlob(contents.config, { signal });
   const metadata = checkMetadata(config, contents, reference, architecture);
@@ -85,6 +98,7 @@ export async function pullImage(options: PullOptions): Promise<PulledImage> {
   const source = new PartSource(platform, client, local, cache, meter);
   const image = await store.add(async (directory) => {
     await writeParts(platform, directory, contents, metadata, source, meter, signal);
+    await pullAttachments(platform, client, directory, metadata, signal);
     return metadata;
   });
   await platform.files.remove(cache);

@@ -13,6 +13,7 @@ import type { TransferOptions } from "../oci/registry-http.ts";
 import { type OnTransfer, TransferMeter } from "../progress.ts";
 import { emptyIndex, type ImageForm, type IndexedImage, withImage } from "./image-index.ts";
 import { pushParts } from "./push-parts.ts";
+import { pushSignature, type Signer } from "./signatures.ts";
 
 export interface PushOptions {
   readonly platform: Platform;
@@ -21,6 +22,8 @@ export interface PushOptions {
   readonly repository: RepositoryName;
   /** As what they are pushed. Default: as VMs' images only. */
   readonly forms?: readonly ImageForm[];
+  /** Signs every manifest that is pushed. */
+  readonly signer?: Signer | undefined;
   /** Further tags beside the version. */
   readonly tags?: readonly string[];
   /** Another repository of the same registry that may have parts already. */
@@ -74,7 +77,7 @@ export async function pushImages(options: PushOptions): Promise<PushedImages> {
 }
 
 async function pushManifests(
-  { platform, images, forms = ["vm"], mountFrom, onProgress, signal }: PushOptions,
+  { platform, images, repository, forms = ["vm"], signer, mountFrom, onProgress, signal }: PushOptions,
   client: RegistryClient,
 ): Promise<{ readonly pushed: readonly PushedManifest[]; readonly networkBytes: number }> {
   const totalBytes = images.reduce((total, image) => total + image.sizeBytes * forms.length, 0);
@@ -89,6 +92,10 @@ async function pushManifests(
         form === "vm"
           ? await pushParts(platform, target, image, meter, signal)
           : await pushContainer(platform, target, image, signal);
+      if (signer !== undefined) {
+        const name = formatReference({ ...repository, target: { kind: "tag", tag: version } });
+        await pushSignature(target, manifest, name, signer, signal);
+      }
       if (form === "container") meter.done(image.sizeBytes);
       pushed.push({ form, architecture, version, manifest });
     }

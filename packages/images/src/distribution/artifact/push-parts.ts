@@ -15,6 +15,7 @@ import type { BlobDescription } from "../oci/blob-download.ts";
 import { manifestBytes, manifestMediaType } from "../oci/manifest.ts";
 import { type BlobTarget, pushBytes } from "../oci/push-blob.ts";
 import type { TransferMeter } from "../progress.ts";
+import { pushAttachments } from "./attachments.ts";
 import { compressPart } from "./compression.ts";
 import { type CutPart, cutFile } from "./cut.ts";
 import { encodeImageManifest, type ImagePart } from "./image-manifest.ts";
@@ -45,7 +46,9 @@ export async function pushParts(
   const configBlob = await pushBytes(target, config, signal);
   const bytes = manifestBytes(encodeImageManifest(metadata, configBlob, parts));
   const digest = await target.client.pushManifest(manifestMediaType, bytes, undefined, signal);
-  return { digest, size: bytes.length };
+  const manifest = { digest, size: bytes.length };
+  await pushAttachments(platform, target, image, metadata, manifest, signal);
+  return manifest;
 }
 
 interface SourcePart extends CutPart {

@@ -8,7 +8,14 @@ import { type BlobDescription, type BlobTransferOptions, downloadBlob } from "./
 import { type BlobContent, uploadBlob } from "./blob-upload.ts";
 import { type Digest, digestOf } from "./digest.ts";
 import { listTags } from "./list-tags.ts";
-import { indexMediaType, manifestMediaType, maxManifestBytes } from "./manifest.ts";
+import {
+  type Descriptor,
+  indexMediaType,
+  manifestMediaType,
+  maxManifestBytes,
+  parseIndex,
+} from "./manifest.ts";
+import { askReferrers, referrersTag } from "./referrers.ts";
 import type { RegistryReference, RepositoryName } from "./reference.ts";
 import { refused, RegistryHttp, type TransferOptions } from "./registry-http.ts";
 
@@ -107,24 +114,51 @@ export class RegistryClient {
     tag?: string,
     signal?: AbortSignal,
   ): Promise<Digest> {
-    const digest = digestOf(bytes);
+    await this.#put(mediaType, bytes, tag, signal);
+    return digestOf(bytes);
+  }
+
+  /** Puts a manifest that refers to another, and says whether the registry lists it among the other's referrers. */
+  async pushManifestWithSubject(
+    bytes: Uint8Array,
+    signal?: AbortSignal,
+  ): Promise<{ readonly digest: Digest; readonly isListed: boolean }> {
+    const headers = await this.#put(manifestMediaType, bytes, undefined, signal);
+    return { digest: digestOf(bytes), isListed: headers.has("oci-subject") };
+  }
+
+  /** What refers to a manifest, by the registry's list or the tag that stands in for it. */
+  async referrers(subject: Digest, signal?: AbortSignal): Promise<readonly Descriptor[]> {
+    const listed = (await askReferrers(this.#http, subject, signal)) ?? [];
+    if (listed.length > 0) return listed;
+    // A registry that got the list later than the image still has the tag.
+    const tag = referrersTag(subject);
+    const found = await this.fetchManifest({ kind: "tag", tag }, signal);
+    return found?.mediaType === indexMediaType ? parseIndex(found.bytes, tag).manifests : [];
+  }
+
+  #put(
+    mediaType: string,
+    bytes: Uint8Array,
+    tag: string | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<ReadonlyMap<string, string>> {
     const request = {
       method: "PUT",
-      target: `manifests/${tag ?? digest}`,
+      target: `manifests/${tag ?? digestOf(bytes)}`,
       headers: { "content-type": mediaType },
       body: () => bytes,
       signal,
     } as const;
-    await this.#http.retried(signal, () =>
+    return this.#http.retried(signal, () =>
       this.#http.once(
         request,
-        async (response): Promise<Attempt<undefined>> =>
+        async (response): Promise<Attempt<ReadonlyMap<string, string>>> =>
           response.status === 201 || response.status === 200
-            ? { kind: "done", value: undefined }
+            ? { kind: "done", value: response.headers }
             : await refused(response),
       ),
     );
-    return digest;
   }
 }
 

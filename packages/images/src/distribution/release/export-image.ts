@@ -2,7 +2,7 @@
 
 import { basename, dirname, join } from "node:path";
 import { bytesSource, type FileNode, fileSource, gzip, type TarSourceEntry, writeTar } from "@kelpie/formats";
-import { acquireFileLock, KelpieError, type Platform, randomHex, writeFileAtomic } from "@kelpie/platform";
+import { KelpieError, type Platform, randomHex } from "@kelpie/platform";
 import { type WrittenFile, writeImageFile } from "../../build/file-sink.ts";
 import { attachments } from "../../attachments/attachments.ts";
 import {
@@ -14,18 +14,19 @@ import {
   type StoredFileName,
 } from "../../metadata/image-metadata.ts";
 import type { StoredImage } from "../../store/image-store.ts";
+import type { Signer } from "../artifact/signatures.ts";
 import { ContentCheck } from "../content-check.ts";
 import { type OnTransfer, TransferMeter } from "../progress.ts";
-import { checksumsText, maxChecksumsBytes, parseChecksums } from "./checksums.ts";
+import { addChecksum } from "./checksum-list.ts";
 import { produced } from "./produced.ts";
-
-export const checksumsName = "SHA256SUMS";
 
 export interface ExportOptions {
   readonly platform: Platform;
   readonly image: StoredImage;
   /** A file, or a directory in which the asset gets its own name; one that ends in "/" is made where it is missing. */
   readonly output: string;
+  /** Signs the list of checksums. */
+  readonly signer?: Signer | undefined;
   readonly onProgress?: OnTransfer;
   readonly signal?: AbortSignal | undefined;
 }
@@ -78,7 +79,7 @@ export async function exportImage(options: ExportOptions): Promise<ExportedImage
       }
     });
     await files.rename(temporary, path);
-    const checksums = await addChecksum(platform, path, written.sha256, signal);
+    const checksums = await addChecksum(options, path, written.sha256);
     return { ...written, path, checksums };
   } catch (error) {
     await files.remove(temporary);
@@ -132,33 +133,4 @@ function archiveEntries(
       return file(name, { sizeBytes, open });
     }),
   ];
-}
-
-async function addChecksum(
-  platform: Platform,
-  asset: string,
-  sha256: string,
-  signal: AbortSignal | undefined,
-): Promise<string> {
-  const path = join(dirname(asset), checksumsName);
-  await using _lock = await acquireFileLock(platform, join(dirname(asset), `.${checksumsName}.lock`), {
-    purpose: `adding to ${path}`,
-    ...(signal === undefined ? {} : { signal }),
-  });
-  const known = await readChecksums(platform, path);
-  await writeFileAtomic(platform, path, checksumsText(new Map([...known, [basename(asset), sha256]])));
-  return path;
-}
-
-/** Empty where there is no such file. */
-export async function readChecksums(
-  { files }: Pick<Platform, "files">,
-  path: string,
-): Promise<Map<string, string>> {
-  try {
-    return parseChecksums(new TextDecoder().decode(await files.readFile(path, maxChecksumsBytes)), path);
-  } catch (error) {
-    if (KelpieError.is(error) && error.code === "not-found") return new Map();
-    throw error;
-  }
 }

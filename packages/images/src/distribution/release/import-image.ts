@@ -1,7 +1,7 @@
 // A release asset into the store: a stranger's archive, of which only the files that make an image are taken.
 
 import { createHash } from "node:crypto";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { collect, decompress, fileSource, readTar, type TarEntry } from "@kelpie/formats";
 import { type Architecture, KelpieError, type Platform } from "@kelpie/platform";
 import { type WrittenFile, writeImageFile } from "../../build/file-sink.ts";
@@ -15,9 +15,11 @@ import {
   type StoredFileName,
 } from "../../metadata/image-metadata.ts";
 import { ImageStore, type StoredImage } from "../../store/image-store.ts";
+import type { OnTrust } from "../../trust/check-trust.ts";
 import { checkContent } from "../content-check.ts";
 import { type OnTransfer, TransferMeter } from "../progress.ts";
 import { writeSparse } from "../sparse.ts";
+import { signedDigest } from "./release-listing.ts";
 
 /** Of all files of an image together. */
 const maxImageBytes = 64 * 2 ** 30;
@@ -32,6 +34,10 @@ export interface ImportOptions {
   readonly sha256?: string | undefined;
   /** What the archive must hold, where that is known. */
   readonly expected?: { readonly version: string; readonly architecture: Architecture } | undefined;
+  /** Whether who asks for it has held it against the trust policy. */
+  readonly isTrusted?: boolean;
+  /** Told by what the image was let in. */
+  readonly onTrust?: OnTrust | undefined;
   readonly onProgress?: OnTransfer;
   readonly signal?: AbortSignal | undefined;
 }
@@ -39,13 +45,18 @@ export interface ImportOptions {
 /**
  * Adds the image of a release asset to the store. It appears whole and verified, or not at all.
  *
- * @throws KelpieError `digest-mismatch`, `malformed`, `limit-exceeded`, `unsafe-path`, `not-found`.
+ * @throws KelpieError `digest-mismatch`, `malformed`, `limit-exceeded`, `unsafe-path`, `not-found`, `untrusted-key` where the
+ * trust policy refuses it.
  */
 export async function importImage(options: ImportOptions): Promise<StoredImage> {
   const { platform, home, path, signal } = options;
   const status = await platform.files.stat(path);
   if (status?.kind !== "file")
     throw new KelpieError("not-found", "There is no such archive", { where: path });
+  const signed =
+    options.isTrusted === true
+      ? undefined
+      : await signedDigest(options, resolve(platform.host.workingDirectory, path));
   const meter = new TransferMeter(status.sizeBytes, options.onProgress);
   const hash = createHash("sha256");
   const source = async function* (): AsyncGenerator<Uint8Array, void, undefined> {
@@ -58,7 +69,8 @@ export async function importImage(options: ImportOptions): Promise<StoredImage> 
   const tar = decompress(source(), { maxOutputBytes: maxImageBytes, where: path });
   return await new ImageStore(platform, home).add(async (directory) => {
     const metadata = await unpack(platform, directory, tar, options);
-    checkArchive(options, hash.digest("hex"));
+    const found = hash.digest("hex");
+    for (const wanted of [options.sha256, signed]) checkArchive(path, wanted, found);
     return metadata;
   });
 }
@@ -115,10 +127,10 @@ function checkExpected(metadata: ImageMetadata, expected: ImportOptions["expecte
   });
 }
 
-function checkArchive({ path, sha256 }: ImportOptions, found: string): void {
-  if (sha256 === undefined || sha256 === found) return;
+function checkArchive(path: string, wanted: string | undefined, found: string): void {
+  if (wanted === undefined || wanted === found) return;
   throw new KelpieError("digest-mismatch", "An archive is not what its checksum says", {
-    expected: `sha256 ${sha256}`,
+    expected: `sha256 ${wanted}`,
     found: `sha256 ${found}`,
     where: path,
   });

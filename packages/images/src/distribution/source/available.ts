@@ -4,11 +4,13 @@ import type { Architecture, Platform } from "@kelpie/platform";
 import { type ImageVersion, tryParseImageVersion } from "../../version/image-version.ts";
 import { RegistryClient } from "../oci/registry-client.ts";
 import type { TransferOptions } from "../oci/registry-http.ts";
-import { readListing, releaseBase } from "./release-listing.ts";
+import { readListing, releaseBase } from "../release/release-listing.ts";
 import type { ImageSource } from "./source.ts";
 
 export interface AvailableOptions {
   readonly platform: Platform;
+  /** KELPIE_HOME. */
+  readonly home: string;
   readonly name: string;
   readonly architecture: Architecture;
   readonly transfer?: TransferOptions | undefined;

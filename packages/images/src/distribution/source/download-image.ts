@@ -4,11 +4,13 @@ import { join } from "node:path";
 import { acquireFileLock, type Architecture, KelpieError, type Platform } from "@kelpie/platform";
 import { downloadVerified } from "@kelpie/repositories";
 import { ImageStore, type StoredImage } from "../../store/image-store.ts";
+import type { OnTrust } from "../../trust/check-trust.ts";
 import { formatImageVersion, type ImageVersion } from "../../version/image-version.ts";
 import { pullImage } from "../artifact/pull-image.ts";
 import type { TransferOptions } from "../oci/registry-http.ts";
 import { type OnTransfer, TransferMeter } from "../progress.ts";
-import { checksumsName, releaseFileName } from "../release/export-image.ts";
+import { checksumsName } from "../release/checksum-list.ts";
+import { releaseFileName } from "../release/export-image.ts";
 import { importImage } from "../release/import-image.ts";
 import {
   readListing,
@@ -16,7 +18,7 @@ import {
   releaseOf,
   type ReleaseListing,
   type ReleaseSource,
-} from "./release-listing.ts";
+} from "../release/release-listing.ts";
 import type { ImageSource } from "./source.ts";
 
 const maxAssetBytes = 16 * 2 ** 30;
@@ -34,6 +36,8 @@ export interface DownloadOptions {
   /** In the order in which they are asked. */
   readonly sources: readonly ImageSource[];
   readonly onProgress?: OnTransfer;
+  /** Told by what the image was let in. */
+  readonly onTrust?: OnTrust | undefined;
   readonly transfer?: TransferOptions;
   readonly signal?: AbortSignal | undefined;
 }
@@ -134,7 +138,7 @@ async function fromDirectory(
   const asset = releaseFileName({ name, version, architecture });
   const sha256 = checksumOf(await readListing(options, source, source.path), asset);
   const expected = { version, architecture };
-  return await importImage({ ...options, path: join(source.path, asset), sha256, expected });
+  return await importImage({ ...options, path: join(source.path, asset), sha256, expected, isTrusted: true });
 }
 
 async function fromRelease(
@@ -170,6 +174,7 @@ async function fromRelease(
     home,
     path: cachePath,
     expected: { version, architecture },
+    isTrusted: true,
     signal,
   });
   await platform.files.remove(cachePath);

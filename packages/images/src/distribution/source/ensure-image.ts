@@ -3,6 +3,7 @@
 import { join } from "node:path";
 import { type Architecture, KelpieError, type Platform } from "@kelpie/platform";
 import { ImageStore, type StoredImage } from "../../store/image-store.ts";
+import type { OnTrust } from "../../trust/check-trust.ts";
 import { chooseImage, findImage } from "../../store/reference.ts";
 import { type ImageVersion, tryParseImageVersion } from "../../version/image-version.ts";
 import { pullImage } from "../artifact/pull-image.ts";
@@ -29,6 +30,8 @@ export interface EnsureOptions {
   /** Default: those of the configuration. */
   readonly sources?: readonly ImageSource[];
   readonly onProgress?: OnTransfer;
+  /** Told by what the image was let in. */
+  readonly onTrust?: OnTrust | undefined;
   readonly transfer?: TransferOptions;
   readonly signal?: AbortSignal | undefined;
 }

@@ -45,7 +45,11 @@ export function sha256(bytes: Uint8Array): `sha256:${string}` {
 }
 
 /** Starts a registry with one repository, "repo", that has nothing yet. */
-export async function startFakeRegistry(): Promise<FakeRegistry> {
+export async function startFakeRegistry({
+  listsReferrers = false,
+}: {
+  readonly listsReferrers?: boolean;
+} = {}): Promise<FakeRegistry> {
   const blobs: FakeRegistry["blobs"] = new Map();
   const manifests: FakeRegistry["manifests"] = new Map();
   const faults: { readonly prefix: string; readonly queue: Fault[] }[] = [];
@@ -90,7 +94,14 @@ export async function startFakeRegistry(): Promise<FakeRegistry> {
       send(request, response, Buffer.from(JSON.stringify({ name: "repo", tags })), "application/json", fault);
       return;
     }
-    const content = kind === "blobs" ? blobs.get(name) : manifests.get(name)?.bytes;
+    const subject = /^referrers\/(.+)$/.exec(path)?.[1];
+    if (subject !== undefined && listsReferrers) {
+      const list = Buffer.from(JSON.stringify(referrersOf(subject, manifests)));
+      send(request, response, list, "application/vnd.oci.image.index.v1+json", fault);
+      return;
+    }
+    const content =
+      subject !== undefined ? undefined : kind === "blobs" ? blobs.get(name) : manifests.get(name)?.bytes;
     if (content === undefined) {
       response.writeHead(404).end();
       return;
@@ -146,7 +157,10 @@ export async function startFakeRegistry(): Promise<FakeRegistry> {
       const entry = { mediaType: request.headers["content-type"] ?? "", bytes };
       manifests.set(address.slice("manifests/".length), entry);
       manifests.set(sha256(bytes), entry);
-      response.writeHead(201).end();
+      const subject = subjectOf(bytes);
+      response
+        .writeHead(201, listsReferrers && subject !== undefined ? { "oci-subject": subject } : {})
+        .end();
       return;
     }
     const id = /^blobs\/uploads\/(.+)$/.exec(address ?? "")?.[1] ?? "";
@@ -175,6 +189,24 @@ export async function startFakeRegistry(): Promise<FakeRegistry> {
         server.close(() => resolve());
         server.closeAllConnections();
       }),
+  };
+}
+
+function subjectOf(bytes: Uint8Array): string | undefined {
+  return (JSON.parse(new TextDecoder().decode(bytes)) as { subject?: { digest: string } }).subject?.digest;
+}
+
+function referrersOf(subject: string, manifests: FakeRegistry["manifests"]): unknown {
+  const found = [...manifests].filter(
+    ([name, { bytes }]) => name.includes(":") && subjectOf(bytes) === subject,
+  );
+  return {
+    schemaVersion: 2,
+    mediaType: "application/vnd.oci.image.index.v1+json",
+    manifests: found.map(([digest, { mediaType, bytes }]) => {
+      const { artifactType } = JSON.parse(new TextDecoder().decode(bytes)) as { artifactType?: string };
+      return { mediaType, digest, size: bytes.length, artifactType };
+    }),
   };
 }
 

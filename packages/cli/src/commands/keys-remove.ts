@@ -1,0 +1,18 @@
+// kelpie keys remove
+
+import { Keyring } from "@kelpie/images";
+import { onlyPositional } from "../choose-image.ts";
+import { command } from "../command.ts";
+
+export const keysRemove = command({
+  positionals: "NAME",
+  options: {},
+  details:
+    "Removes both halves. What was signed stays signed, and a trust policy that names the key refuses from then on.",
+  async run({ platform, terminal, home }, { positionals }) {
+    const name = onlyPositional(positionals, "the name of a key", "kelpie keys remove release");
+    await new Keyring(platform, home).remove(name);
+    terminal.stderr.write(`Removed ${name}\n`);
+    return 0;
+  },
+});

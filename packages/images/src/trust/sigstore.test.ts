@@ -1,0 +1,206 @@
+// Sigstore bundles of a certificate authority, a certificate log and a transparency log that this test keeps itself.
+
+import assert from "node:assert/strict";
+import { createHash, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { before, test } from "node:test";
+import { bundleToJSON, toDSSEBundle } from "@sigstore/bundle";
+import { initializeCA, initializeCTLog, initializeTLog } from "@sigstore/mock";
+import { KelpieError, type KelpieErrorCode, realPlatform } from "@kelpie/platform";
+import { checkTrust, type TrustVerdict } from "./check-trust.ts";
+import { statementBytes } from "./statement.ts";
+
+const content = Buffer.from("the manifest of an image");
+const sha256 = createHash("sha256").update(content).digest("hex");
+const issuer = "https://token.actions.githubusercontent.com";
+const subject = "https://github.com/o/r/.github/workflows/release.yml@refs/tags/v1";
+const issuerExtension = "1.3.6.1.4.1.57264.1.8";
+
+interface World {
+  readonly trustedRoot: unknown;
+  /** The bundle of a statement about `digest`. */
+  bundle(digest: string): Promise<Record<string, unknown>>;
+}
+
+/** What the mock's log answers, which its types do not say. */
+interface LogEntry {
+  readonly body: string;
+  readonly integratedTime: number;
+  readonly logID: string;
+  readonly logIndex: number;
+  readonly verification: {
+    readonly signedEntryTimestamp: string;
+    readonly inclusionProof: {
+      readonly logIndex: number;
+      readonly treeSize: number;
+      readonly rootHash: string;
+      readonly checkpoint: string;
+    };
+  };
+}
+
+function pair(): { publicKey: KeyObject; privateKey: KeyObject } {
+  return generateKeyPairSync("ec", { namedCurve: "P-256" });
+}
+
+async function sigstore(): Promise<World> {
+  const validFor = { start: new Date(Date.now() - 3_600_000).toISOString() };
+  const ctLog = await initializeCTLog(pair());
+  const ca = await initializeCA(generateKeyPairSync("ec", { namedCurve: "P-384" }), ctLog);
+  const logKeys = pair();
+  const log = await initializeTLog("https://rekor.example.com", logKeys);
+  const logKey = logKeys.publicKey.export({ format: "der", type: "spki" });
+  const base64 = (bytes: ArrayBufferView): string =>
+    Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
+  const entry = (key: Buffer, id: string): Record<string, unknown> => ({
+    baseUrl: "https://rekor.example.com",
+    hashAlgorithm: "SHA2_256",
+    publicKey: { rawBytes: key.toString("base64"), keyDetails: "PKIX_ECDSA_P256_SHA_256", validFor },
+    logId: { keyId: id },
+  });
+  return {
+    trustedRoot: {
+      mediaType: "application/vnd.dev.sigstore.trustedroot+json;version=0.1",
+      certificateAuthorities: [
+        {
+          subject: { organization: "sigstore.mock", commonName: "sigstore" },
+          uri: "https://fulcio.example.com",
+          certChain: { certificates: [{ rawBytes: base64(ca.rootCertificate) }] },
+          validFor,
+        },
+      ],
+      tlogs: [entry(logKey, createHash("sha256").update(logKey).digest("base64"))],
+      ctlogs: [entry(ctLog.publicKey, base64(ctLog.logID))],
+      timestampAuthorities: [],
+    },
+    bundle: async (digest) => {
+      const signer = pair();
+      const certificate = await ca.issueCertificate({
+        publicKey: signer.publicKey.export({ format: "der", type: "spki" }),
+        subjectAltName: subject,
+        extensions: [{ oid: issuerExtension, value: issuer }],
+      });
+      const artifact = Buffer.from(statementBytes({ name: "image", sha256: digest }));
+      const artifactType = "application/vnd.in-toto+json";
+      const signed = `DSSEv1 ${artifactType.length} ${artifactType} ${artifact.length} ${artifact.toString()}`;
+      const signature = sign("sha256", Buffer.from(signed), signer.privateKey);
+      const der = Buffer.from(certificate.buffer, certificate.byteOffset, certificate.byteLength);
+      const bundle = bundleToJSON(toDSSEBundle({ artifact, artifactType, signature, certificate: der }));
+      const pem = `-----BEGIN CERTIFICATE-----\n${der.toString("base64").replace(/.{64}/g, "$&\n")}\n-----END CERTIFICATE-----\n`;
+      const hash = (bytes: Uint8Array): Record<string, string> => ({
+        algorithm: "sha256",
+        value: createHash("sha256").update(bytes).digest("hex"),
+      });
+      const envelope = JSON.stringify("dsseEnvelope" in bundle ? bundle.dsseEnvelope : undefined);
+      const proposed = JSON.stringify({
+        apiVersion: "0.0.1",
+        kind: "dsse",
+        spec: {
+          envelopeHash: hash(Buffer.from(envelope)),
+          payloadHash: hash(artifact),
+          signatures: [
+            { signature: signature.toString("base64"), verifier: Buffer.from(pem).toString("base64") },
+          ],
+        },
+      });
+      const logged: unknown = await log.log(JSON.parse(proposed) as Parameters<typeof log.log>[0]);
+      const [found] = Object.values(JSON.parse(JSON.stringify(logged)) as Record<string, LogEntry>);
+      assert.ok(found !== undefined);
+      const { inclusionProof, signedEntryTimestamp } = found.verification;
+      return {
+        ...bundle,
+        verificationMaterial: {
+          certificate: { rawBytes: der.toString("base64") },
+          tlogEntries: [
+            {
+              logIndex: `${found.logIndex}`,
+              logId: { keyId: Buffer.from(found.logID, "hex").toString("base64") },
+              kindVersion: { kind: "dsse", version: "0.0.1" },
+              integratedTime: `${found.integratedTime}`,
+              inclusionPromise: { signedEntryTimestamp },
+              inclusionProof: {
+                logIndex: `${inclusionProof.logIndex}`,
+                treeSize: `${inclusionProof.treeSize}`,
+                rootHash: Buffer.from(inclusionProof.rootHash, "hex").toString("base64"),
+                hashes: [],
+                checkpoint: { envelope: inclusionProof.checkpoint },
+              },
+              canonicalizedBody: found.body,
+            },
+          ],
+        },
+      };
+    },
+  };
+}
+
+let world: World;
+before(async () => {
+  world = await sigstore();
+});
+
+async function judge(
+  bundle: unknown,
+  options: { readonly root?: unknown; readonly wanted?: string; readonly bytes?: Buffer } = {},
+): Promise<TrustVerdict> {
+  await using home = await realPlatform.files.temporaryDirectory("kelpie-sigstore-");
+  mkdirSync(home.path, { recursive: true });
+  writeFileSync(join(home.path, "root.json"), JSON.stringify(options.root ?? world.trustedRoot));
+  const identity = `{ issuer: "${issuer}", subject: "${options.wanted ?? subject.replace("v1", "*")}" }`;
+  const rules = `rules: [{ for: ghcr.io/o, required: { identities: [${identity}] } }]`;
+  writeFileSync(join(home.path, "trust-policy.yaml"), `trusted-root: root.json\n${rules}\n`);
+  return await checkTrust({
+    platform: realPlatform,
+    home: home.path,
+    place: "ghcr.io/o/image",
+    content: options.bytes ?? content,
+    signatures: () =>
+      Promise.resolve([{ kind: "bundle", bytes: Buffer.from(JSON.stringify(bundle)), where: "the bundle" }]),
+  });
+}
+
+function refuses(text: string, code: KelpieErrorCode = "untrusted-key"): (error: unknown) => boolean {
+  return (error) => KelpieError.is(error) && error.code === code && error.message.includes(text);
+}
+
+test("a bundle by the identity that the policy names is let in, offline", async () => {
+  const verdict = await judge(await world.bundle(sha256));
+  assert.deepEqual(verdict, { kind: "signed", rule: "rule 1, for ghcr.io/o", by: `${subject} (${issuer})` });
+});
+
+test("a bundle by somebody else is refused, and says by whom it is", async () => {
+  const bundle = await world.bundle(sha256);
+  await assert.rejects(judge(bundle, { wanted: subject.replace("/o/r/", "/o/other/") }), refuses(subject));
+});
+
+test("a bundle about something else is refused", async () => {
+  await assert.rejects(judge(await world.bundle("a".repeat(64))), refuses("about something else"));
+  await assert.rejects(
+    judge(await world.bundle(sha256), { bytes: Buffer.from("other") }),
+    refuses("something else"),
+  );
+});
+
+test("a bundle of another authority or another log is refused", async () => {
+  const other = await sigstore();
+  await assert.rejects(judge(await other.bundle(sha256)), refuses("does not verify"));
+  const bundle = await world.bundle(sha256);
+  const root = { ...(world.trustedRoot as object), tlogs: (other.trustedRoot as { tlogs: unknown }).tlogs };
+  await assert.rejects(judge(bundle, { root }), refuses("does not verify"));
+});
+
+test("a bundle that is in no log, or whose parts were changed, is refused", async () => {
+  const bundle = await world.bundle(sha256);
+  const material = bundle["verificationMaterial"] as { tlogEntries: object[] };
+  const noLog = { ...bundle, verificationMaterial: { ...material, tlogEntries: [] } };
+  await assert.rejects(judge(noLog), refuses("does not verify"));
+  const entry = { ...material.tlogEntries[0], integratedTime: "1" };
+  const moved = { ...bundle, verificationMaterial: { ...material, tlogEntries: [entry] } };
+  await assert.rejects(judge(moved), refuses("does not verify"));
+  const envelope = bundle["dsseEnvelope"] as { signatures: { sig: string }[] };
+  const sig = Buffer.from("not a signature").toString("base64");
+  const forged = { ...bundle, dsseEnvelope: { ...envelope, signatures: [{ sig }] } };
+  await assert.rejects(judge(forged), refuses("does not verify"));
+  await assert.rejects(judge({}), refuses("does not verify"));
+});
