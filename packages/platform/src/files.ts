@@ -49,6 +49,8 @@ export interface Files {
   readInto(path: string, into: Uint8Array, position: number): Promise<number>;
   /** Undefined where nothing stands. Follows a symlink. */
   stat(path: string): Promise<FileStatus | undefined>;
+  /** As `stat`, of many small files at once: in their order, without a turn of the event loop for each. */
+  statAll(paths: readonly string[]): Promise<readonly (FileStatus | undefined)[]>;
   /** Undefined where nothing stands. Does not follow a symlink. */
   lstat(path: string): Promise<FileStatus | undefined>;
   /** Names only, in bytewise order. */

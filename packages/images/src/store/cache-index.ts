@@ -14,6 +14,8 @@ import {
 import { isUnwritable, stampOf } from "./verified.ts";
 
 const maxIndexBytes = 64 << 20;
+/** Raised with every change of an entry: an older index is made anew. */
+const indexVersion = 4;
 
 const fileEntry = z.strictObject({ sizeBytes: z.number(), sha256: z.string() });
 
@@ -36,7 +38,7 @@ const entrySchema = z.strictObject({
   qemuKernel: z.enum(kernelFileNames),
 });
 
-const indexSchema = z.strictObject({ schemaVersion: z.literal(3), images: z.array(entrySchema) });
+const indexSchema = z.strictObject({ schemaVersion: z.literal(indexVersion), images: z.array(entrySchema) });
 
 /** What a listing shows of an image. */
 export type ImageSummary = z.infer<typeof entrySchema>;
@@ -63,8 +65,16 @@ export async function summarize(
   directories: readonly string[],
 ): Promise<Summaries> {
   const known = await readIndex(platform.files, join(root, "cache.json"));
+  const paths = directories.map((directory) => join(root, directory, "metadata.json"));
+  const statuses = await platform.files.statAll(paths);
   const results = await Promise.all(
-    directories.map((directory) => summarizeOne(platform.files, root, directory, known)),
+    directories.map((directory, index) => {
+      const status = statuses[index];
+      if (status === undefined) return { directory, reason: "metadata.json is missing" };
+      const stamp = stampOf(status);
+      const entry = known.get(directory);
+      return entry?.stamp === stamp ? entry : readSummary(platform.files, root, directory, stamp);
+    }),
   );
   const images = results.filter((result) => "stamp" in result);
   const broken = results.filter((result) => "reason" in result);
@@ -74,19 +84,14 @@ export async function summarize(
   return { images, broken };
 }
 
-async function summarizeOne(
+async function readSummary(
   files: Files,
   root: string,
   directory: string,
-  known: ReadonlyMap<string, ImageSummary>,
+  stamp: string,
 ): Promise<ImageSummary | BrokenImage> {
   const path = join(root, directory, "metadata.json");
   try {
-    const status = await files.stat(path);
-    if (status === undefined) return { directory, reason: "metadata.json is missing" };
-    const stamp = stampOf(status);
-    const entry = known.get(directory);
-    if (entry?.stamp === stamp) return entry;
     const metadata = parseImageMetadata(await files.readFile(path, maxMetadataBytes), path);
     const { name, distribution, kernel, buildDate, files: contents } = metadata;
     return {
@@ -118,7 +123,7 @@ async function readIndex(files: Files, path: string): Promise<ReadonlyMap<string
 }
 
 async function writeIndex(platform: Platform, root: string, images: readonly ImageSummary[]): Promise<void> {
-  const text = `${JSON.stringify({ schemaVersion: 2, images }, undefined, 2)}\n`;
+  const text = `${JSON.stringify({ schemaVersion: indexVersion, images })}\n`;
   try {
     await writeFileAtomic(platform, join(root, "cache.json"), text);
   } catch (error) {

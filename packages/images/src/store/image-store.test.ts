@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { type Architecture, KelpieError, realPlatform, type TemporaryDirectory } from "@kelpie/platform";
@@ -159,6 +159,21 @@ test("cache.json is rebuilt when it is lost, cut short, or tells of an older met
       (await store.list()).images.map(({ name }) => name),
       ["kelpie-else"],
     );
+  }));
+
+test("cache.json is read, and not written again while it holds", () =>
+  withStore(async (store, home) => {
+    await store.add(fillWith(metadata("1.0.0-20260115-a3f4d21")));
+    const cache = join(home.path, "images", "cache.json");
+    const before = readFileSync(cache, "utf8");
+    // Another name in it is believed, for the metadata.json behind it has not changed.
+    writeFileSync(cache, before.replace("kelpie-base", "kelpie-fast"));
+    utimesSync(cache, 1, 1);
+    assert.deepEqual(
+      (await store.list()).images.map(({ name }) => name),
+      ["kelpie-fast"],
+    );
+    assert.equal(statSync(cache).mtimeMs, 1000);
   }));
 
 test("a directory with an image's name and no image in it is reported, and others are none of the store's business", () =>

@@ -80,15 +80,18 @@ export class ImageStore {
   async list(): Promise<StoreListing> {
     const { files, host } = this.#platform;
     if ((await files.stat(this.#root)) === undefined) return { images: [], broken: [] };
-    const names = (await files.list(this.#root)).filter(
-      (name) => parseImageDirectoryName(name, host.architecture) !== undefined,
+    const identities = new Map(
+      (await files.list(this.#root)).flatMap((name) => {
+        const identity = parseImageDirectoryName(name, host.architecture);
+        return identity === undefined ? [] : [[name, identity] as const];
+      }),
     );
-    const { images, broken } = await summarize(this.#platform, this.#root, names);
+    const { images, broken } = await summarize(this.#platform, this.#root, [...identities.keys()]);
     const tags = await readTags(this.#platform, this.#root);
     return {
       broken,
       images: images.flatMap(({ stamp: _stamp, ...summary }) => {
-        const identity = parseImageDirectoryName(summary.directory, host.architecture);
+        const identity = identities.get(summary.directory);
         if (identity === undefined) return [];
         const version = formatImageVersion(identity.version);
         return {

@@ -108,9 +108,11 @@ function releaseOf(match: RegExpExecArray): ReleaseVersion {
 }
 
 function isCalendarDate(date: string): boolean {
-  const iso = `${date.slice(0, 4)}-${date.slice(4, 6)}-${date.slice(6)}`;
-  const time = Date.parse(`${iso}T00:00:00Z`);
-  return !Number.isNaN(time) && new Date(time).toISOString().startsWith(iso);
+  const [year, month, day] = [date.slice(0, 4), date.slice(4, 6), date.slice(6)].map(Number);
+  if (year === undefined || month === undefined || day === undefined) return false;
+  // Day 0 of the next month is the last of this one. Years below 100 mean others to Date: no image is that old.
+  const lastDay = new Date(Date.UTC(year, month, 0)).getUTCDate();
+  return year >= 100 && month >= 1 && month <= 12 && day >= 1 && day <= lastDay;
 }
 
 function comparePrereleases(a: string, b: string): number {

@@ -1,6 +1,6 @@
 // The real file system.
 
-import { close, constants as fs, open, promises, read, type Stats } from "node:fs";
+import { close, constants as fs, open, promises, read, type Stats, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -197,6 +197,15 @@ export const realFiles: Files = {
   readInto: (path, into, position) => attempt("read", path, () => readOnce(path, into, position)),
 
   stat: (path) => undefinedIfMissing(attempt("stat", path, async () => statusOf(await promises.stat(path)))),
+  statAll: (paths) =>
+    attempt("stat", paths[0] ?? "nothing", () =>
+      Promise.resolve(
+        paths.map((path) => {
+          const stats = statSync(path, { throwIfNoEntry: false });
+          return stats === undefined ? undefined : statusOf(stats);
+        }),
+      ),
+    ),
   lstat: (path) =>
     undefinedIfMissing(attempt("stat", path, async () => statusOf(await promises.lstat(path)))),
 
