@@ -54,6 +54,7 @@ export async function openAttachments(
   log?: string,
 ): Promise<Attachment[]> {
   const { workingDirectory } = platform.host;
+  if (options.workspace === undefined && options.mount === undefined) return [];
   const shares = [
     ...(options.workspace === undefined ? [] : [parseWorkspace(options.workspace, workingDirectory)]),
     ...(options.mount ?? []).map((text) => parseMount(text, workingDirectory)),

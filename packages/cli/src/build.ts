@@ -1,7 +1,7 @@
 // Building an image as the commands do it: spec and source chosen, requirements checked, progress printed.
 
 import { join } from "node:path";
-import { type Architecture, architectures, KelpieError } from "@kelpie/platform";
+import { type Architecture, KelpieError } from "@kelpie/platform";
 import {
   type BuildOptions,
   type BuildProgress,
@@ -153,16 +153,4 @@ export async function requirePrograms(
 ): Promise<void> {
   const missing = await missingRequirements(context.platform, requirements);
   if (missing.length > 0) await installMissing(context.platform, context.terminal, missing, context.signal);
-}
-
-/** The architecture that an option names; this machine's where it names none. */
-export function architectureOf(context: CommandContext, option: string | undefined): Architecture {
-  const { architecture } = context.platform.host;
-  if (option === undefined && architecture !== undefined) return architecture;
-  const found = architectures.find((candidate) => candidate === option);
-  if (found !== undefined) return found;
-  throw new KelpieError("usage", "There is no such architecture", {
-    expected: architectures.join(" or "),
-    found: option ?? "a machine of another kind",
-  });
 }

@@ -2,7 +2,7 @@
 
 import { ensureImage, findImage, ImageStore, type StoredImage } from "@kelpie/images";
 import { type Architecture, KelpieError } from "@kelpie/platform";
-import { architectureOf } from "./build.ts";
+import { architectureOf } from "./architecture.ts";
 import type { CommandContext, OptionSpec } from "./command.ts";
 import { Phases } from "./output/phases.ts";
 import { formatSize } from "./output/size.ts";

@@ -2,7 +2,7 @@
 
 import { findImage, formatImageVersion, ImageStore, type StoredImage } from "@kelpie/images";
 import { architectures, KelpieError } from "@kelpie/platform";
-import { architectureOf } from "./build.ts";
+import { architectureOf } from "./architecture.ts";
 import type { CommandContext } from "./command.ts";
 
 /**

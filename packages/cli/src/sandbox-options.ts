@@ -2,7 +2,7 @@
 
 import { KelpieError } from "@kelpie/platform";
 import { type KeepSandbox, Sandbox } from "@kelpie/sandbox";
-import { architectureOf } from "./build.ts";
+import { architectureOf } from "./architecture.ts";
 import { imageForUse } from "./choose-image.ts";
 import type { CommandContext, OptionValues } from "./command.ts";
 import { parseBytes, parseCount, parseMebibytes, parseSeconds } from "./quantity.ts";

@@ -40,11 +40,11 @@ export {
   type DownloadOptions,
 } from "./distribution/source/download-image.ts";
 export {
-  defaultImageName,
   ensureImage,
   type EnsuredImage,
   type EnsureOptions,
 } from "./distribution/source/ensure-image.ts";
+export { defaultImageName } from "./distribution/source/fetch-missing.ts";
 export { configuredSources, type ImageSource, parseSource } from "./distribution/source/source.ts";
 export { type FileVerdict, verifyImage } from "./distribution/verify-image.ts";
 export { type Effect, effectSchema } from "./effects/effect.ts";

@@ -3,7 +3,8 @@
 import { join } from "node:path";
 import { formatImageVersion, parseReleaseVersion, parseRepository } from "@kelpie/images";
 import { architectures, KelpieError } from "@kelpie/platform";
-import { architectureOf, build } from "../build.ts";
+import { architectureOf } from "../architecture.ts";
+import { build } from "../build.ts";
 import { command } from "../command.ts";
 import { lockChoice, lockOptions, sourceOptions } from "../lock-options.ts";
 import { Phases } from "../output/phases.ts";

@@ -8,7 +8,7 @@ import {
   tryParseImageVersion,
 } from "@kelpie/images";
 import { KelpieError } from "@kelpie/platform";
-import { architectureOf } from "../build.ts";
+import { architectureOf } from "../architecture.ts";
 import { command, type CommandContext } from "../command.ts";
 
 export const imagesCompat = command({

@@ -7,7 +7,7 @@ import {
   parseImageVersion,
   parseSource,
 } from "@kelpie/images";
-import { architectureOf } from "../build.ts";
+import { architectureOf } from "../architecture.ts";
 import { archOption, onlyPositional } from "../choose-image.ts";
 import { command } from "../command.ts";
 import { Phases } from "../output/phases.ts";

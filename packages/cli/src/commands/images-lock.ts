@@ -3,7 +3,8 @@
 import { join } from "node:path";
 import { lockPath, lockPlan, planImage } from "@kelpie/images";
 import { architectures } from "@kelpie/platform";
-import { architectureOf, buildOptions } from "../build.ts";
+import { architectureOf } from "../architecture.ts";
+import { buildOptions } from "../build.ts";
 import { command } from "../command.ts";
 import { readLockFile, writeLockFile } from "../lock-file.ts";
 import { sourceOptions } from "../lock-options.ts";

@@ -3,7 +3,8 @@
 import { join } from "node:path";
 import { type ImagePlan, planImage, planSha256, planText } from "@kelpie/images";
 import type { ResolvedPackage } from "@kelpie/repositories";
-import { architectureOf, buildOptions } from "../build.ts";
+import { architectureOf } from "../architecture.ts";
+import { buildOptions } from "../build.ts";
 import { archOption } from "../choose-image.ts";
 import { command } from "../command.ts";
 import { lockChoice, lockOptions, sourceOptions } from "../lock-options.ts";

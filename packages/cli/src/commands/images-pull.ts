@@ -1,7 +1,7 @@
 // kelpie images pull
 
 import { formatImageVersion, parseReference } from "@kelpie/images";
-import { architectureOf } from "../build.ts";
+import { architectureOf } from "../architecture.ts";
 import { archOption, onlyPositional } from "../choose-image.ts";
 import { command } from "../command.ts";
 import { pull } from "../transfer.ts";

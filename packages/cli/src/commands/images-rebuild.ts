@@ -3,7 +3,8 @@
 import { join } from "node:path";
 import { formatImageVersion, rebuildImage } from "@kelpie/images";
 import { KelpieError } from "@kelpie/platform";
-import { architectureOf, buildOptions } from "../build.ts";
+import { architectureOf } from "../architecture.ts";
+import { buildOptions } from "../build.ts";
 import { archOption, chooseImage } from "../choose-image.ts";
 import { command } from "../command.ts";
 import { lockChoice, lockOptions, sourceOptions } from "../lock-options.ts";

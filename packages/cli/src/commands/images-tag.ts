@@ -2,7 +2,7 @@
 
 import { formatImageVersion, ImageStore } from "@kelpie/images";
 import { KelpieError } from "@kelpie/platform";
-import { architectureOf } from "../build.ts";
+import { architectureOf } from "../architecture.ts";
 import { archOption, chooseImage } from "../choose-image.ts";
 import { command } from "../command.ts";
 

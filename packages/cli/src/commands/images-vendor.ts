@@ -14,7 +14,8 @@ import {
   writeVendoredLayout,
 } from "@kelpie/images";
 import { architectures, KelpieError } from "@kelpie/platform";
-import { architectureOf, buildOptions } from "../build.ts";
+import { architectureOf } from "../architecture.ts";
+import { buildOptions } from "../build.ts";
 import { type CommandContext, command } from "../command.ts";
 import { readLockFile, writeLockFile } from "../lock-file.ts";
 import { layoutPrefix, lockChoice, lockOptions, sourceOptions } from "../lock-options.ts";

@@ -1,7 +1,7 @@
 // kelpie images verify
 
 import { formatImageVersion, ImageStore, type StoredImage, verifyImage } from "@kelpie/images";
-import { architectureOf } from "../build.ts";
+import { architectureOf } from "../architecture.ts";
 import { archOption, storedImage } from "../choose-image.ts";
 import { command, type CommandContext } from "../command.ts";
 

@@ -3,7 +3,7 @@
 import { join } from "node:path";
 import { type BuiltKernel, kelpieKernel } from "@kelpie/images";
 import { architectures } from "@kelpie/platform";
-import { architectureOf } from "../build.ts";
+import { architectureOf } from "../architecture.ts";
 import { command } from "../command.ts";
 import { Phases } from "../output/phases.ts";
 import { formatSize } from "../output/size.ts";

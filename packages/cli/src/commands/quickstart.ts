@@ -3,7 +3,8 @@
 import { join } from "node:path";
 import { type BuiltImage, formatImageVersion } from "@kelpie/images";
 import { KelpieError } from "@kelpie/platform";
-import { architectureOf, build, requirePrograms } from "../build.ts";
+import { architectureOf } from "../architecture.ts";
+import { build, requirePrograms } from "../build.ts";
 import { command, type CommandContext } from "../command.ts";
 import { Phases } from "../output/phases.ts";
 import { formatSize } from "../output/size.ts";

@@ -3,7 +3,7 @@
 import { KelpieError } from "@kelpie/platform";
 import { workspaceTarget } from "@kelpie/sandbox";
 import { attachmentOptions, isLeftToUs, openAttachments } from "../attachment-options.ts";
-import { architectureOf } from "../build.ts";
+import { architectureOf } from "../architecture.ts";
 import { imageForUse } from "../choose-image.ts";
 import { command } from "../command.ts";
 import { parseCount, parseMebibytes, parseSeconds } from "../quantity.ts";

@@ -4,7 +4,7 @@ import { bootFiles, formatImageVersion } from "@kelpie/images";
 import { writeFileAtomic } from "@kelpie/platform";
 import { printable, Sandbox } from "@kelpie/sandbox";
 import { barsOf, chartSvg, chartText } from "../boot-chart/boot-chart.ts";
-import { architectureOf } from "../build.ts";
+import { architectureOf } from "../architecture.ts";
 import { archOption, imageForUse } from "../choose-image.ts";
 import { command } from "../command.ts";
 

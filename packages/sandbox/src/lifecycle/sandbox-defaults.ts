@@ -60,7 +60,8 @@ async function noticed(opening: Promise<QemuVmm>, { onNotice }: SandboxSource): 
   return vmm;
 }
 
-type FoundImage = Pick<ResolvedSource, "image" | "imageRecord" | "lease">;
+/** An image, what is written down of it, and how it is kept while it is in use. */
+export type FoundImage = Pick<ResolvedSource, "image" | "imageRecord" | "lease">;
 
 async function findSource(
   platform: Platform,
@@ -69,16 +70,16 @@ async function findSource(
   { architecture = platform.host.architecture }: SandboxSource,
   signal: AbortSignal,
 ): Promise<FoundImage> {
-  if (typeof image !== "string")
-    return "rootfs" in image ? loose(image) : await stored(platform, home, image);
+  if (typeof image !== "string" && "rootfs" in image) return loose(image);
+  // Loaded only here: whoever brings files, or opens a sandbox that runs, needs no store.
+  const { namedImage, storedImage } = await import("./stored-image.ts");
+  if (typeof image !== "string") return storedImage(platform, home, image);
   if (architecture === undefined) {
     throw new KelpieError("unsupported", "Kelpie makes no images for this machine's architecture", {
       help: 'Say which to emulate: architecture: "amd64" or "arm64".',
     });
   }
-  const { ensureImage } = await import("@kelpie/images");
-  const ensured = await ensureImage({ platform, home, reference: image, architecture, signal });
-  return await stored(platform, home, ensured.image);
+  return await namedImage(platform, { home, reference: image, architecture, signal });
 }
 
 const nothing: AsyncDisposable = { [Symbol.asyncDispose]: () => Promise.resolve() };
@@ -87,15 +88,4 @@ function loose(image: BootImage): FoundImage {
   const { architecture } = image;
   const imageRecord = { name: "", version: "", directory: "", architecture };
   return { image, imageRecord, lease: () => Promise.resolve(nothing) };
-}
-
-async function stored(platform: Platform, home: string, image: StoredImage): Promise<FoundImage> {
-  // Loaded only here: whoever brings files, or opens a sandbox that runs, needs no store.
-  const { bootFiles, formatImageVersion, ImageStore } = await import("@kelpie/images");
-  const { name, directory, architecture } = image;
-  return {
-    image: bootFiles(image),
-    imageRecord: { name, version: formatImageVersion(image.version), directory, architecture },
-    lease: (options) => new ImageStore(platform, home).lease(image, options),
-  };
 }

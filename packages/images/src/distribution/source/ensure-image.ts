@@ -1,21 +1,12 @@
 // First use: the image that somebody asks for, from the store or, where it is missing, from wherever it can be had.
 
-import { join } from "node:path";
-import { type Architecture, KelpieError, type Platform } from "@kelpie/platform";
+import { type Architecture, type Platform } from "@kelpie/platform";
 import { ImageStore, type StoredImage } from "../../store/image-store.ts";
 import type { OnTrust } from "../../trust/check-trust.ts";
-import { chooseImage, findImage } from "../../store/reference.ts";
-import { type ImageVersion, tryParseImageVersion } from "../../version/image-version.ts";
-import { pullImage } from "../artifact/pull-image.ts";
-import { formatReference, parseReference, type RegistryReference } from "../oci/reference.ts";
+import { chooseImage } from "../../store/reference.ts";
 import type { TransferOptions } from "../oci/registry-http.ts";
 import type { OnTransfer } from "../progress.ts";
-import { availableVersions } from "./available.ts";
-import { downloadImage, isPassable } from "./download-image.ts";
-import { configuredSources, type ImageSource } from "./source.ts";
-
-/** The image that is meant where nobody says another name. */
-export const defaultImageName = "kelpie-base";
+import type { ImageSource } from "./source.ts";
 
 export interface EnsureOptions {
   readonly platform: Platform;
@@ -59,81 +50,7 @@ export async function ensureImage(options: EnsureOptions): Promise<EnsuredImage>
     await store.verifyOnUse(stored, signal);
     return { image: stored, fetchedFrom: undefined };
   }
-  const remote = registryReference(reference);
-  if (remote === undefined) return await fromSources(options, images);
-  const { image, wasThere } = await pullImage({ ...options, reference: remote });
-  await store.recordReference(image, reference);
-  return { image, fetchedFrom: wasThere ? undefined : formatReference(remote) };
-}
-
-/** Undefined for what cannot be meant as a registry's reference: those have a host and a path. */
-function registryReference(reference: string): RegistryReference | undefined {
-  return reference.includes("/") ? parseReference(reference) : undefined;
-}
-
-interface Wanted {
-  readonly name: string;
-  /** Whether a person said the name, so that a source of another name cannot be meant. */
-  readonly isNamed: boolean;
-  /** A version, the beginning of one, MAJOR.MINOR, or `latest`. */
-  readonly version: string;
-}
-
-function wantedOf(reference: string): Wanted {
-  const colon = reference.indexOf(":");
-  if (colon >= 0)
-    return { name: reference.slice(0, colon), isNamed: true, version: reference.slice(colon + 1) };
-  const isVersion = reference === "latest" || /^\d/.test(reference);
-  return isVersion
-    ? { name: defaultImageName, isNamed: false, version: reference }
-    : { name: reference, isNamed: true, version: "latest" };
-}
-
-async function fromSources(options: EnsureOptions, images: readonly StoredImage[]): Promise<EnsuredImage> {
-  const { platform, home, reference, architecture } = options;
-  const wanted = wantedOf(reference);
-  const sources = options.sources ?? (await configuredSources(platform, home, wanted.name));
-  // Throws what a store without sources says.
-  if (sources.length === 0) findImage(images, reference, architecture);
-  const reasons: string[] = [];
-  for (const source of sources) {
-    try {
-      const version = await versionAt(options, wanted, source);
-      if (version === undefined) {
-        reasons.push(`${source.text}: nothing that ${JSON.stringify(reference)} names`);
-        continue;
-      }
-      const { image } = await downloadImage({ ...options, name: wanted.name, version, sources: [source] });
-      return { image, fetchedFrom: source.text };
-    } catch (error) {
-      if (!isPassable(error)) throw error;
-      reasons.push(`${source.text}: ${error.message}`);
-    }
-  }
-  throw new KelpieError(
-    "not-found",
-    `Neither the store nor any source has the ${architecture} image ${JSON.stringify(reference)}`,
-    {
-      found: reasons.join("; "),
-      help: `Sources are listed in ${join(home, "config.yaml")} or KELPIE_IMAGE_SOURCES; build an image by \`kelpie images build\`.`,
-    },
-  );
-}
-
-async function versionAt(
-  options: EnsureOptions,
-  { name, isNamed, version }: Wanted,
-  source: ImageSource,
-): Promise<ImageVersion | undefined> {
-  if (isNamed && source.kind === "registry" && source.repository.name.split("/").at(-1) !== name)
-    return undefined;
-  const whole = tryParseImageVersion(version);
-  if (whole !== undefined) return whole;
-  const versions = await availableVersions(
-    { ...options, name },
-    source,
-    /^\d+\.\d+\.\d+/.test(version) ? version : "",
-  );
-  const offered = versions.map((each) => ({ version: each, name, tags: [], references: [] }));
-  return chooseImage(offered, version)?.version;
+  // Loaded only here: most uses find what they ask for, and need no registry's client.
+  const { fetchMissing } = await import("./fetch-missing.ts");
+  return await fetchMissing(options, store, images);
 }
