@@ -25,6 +25,15 @@ export function parseMebibytes(text: string): number {
   return inRange(value, text, "an amount of memory such as 512, 512M or 2G", maxMebibytes);
 }
 
+/** A number of bytes to leave out: whole, from 0. @throws KelpieError `usage`. */
+export function parseOffset(text: string): number {
+  if (/^\d{1,15}$/.test(text)) return Number(text);
+  throw new KelpieError("usage", "An offset is not as expected", {
+    expected: "a number of bytes",
+    found: JSON.stringify(text.slice(0, 40)),
+  });
+}
+
 /** Seconds, fractions allowed, with an optional unit: 10, 0.5, 90s, 5m, 1h. @throws KelpieError `usage`. */
 export function parseSeconds(text: string): number {
   const match = /^(\d{1,9}(?:\.\d{1,3})?)(s|m|h)?$/.exec(text);

@@ -3,6 +3,7 @@
 import { KelpieError } from "@kelpie/platform";
 import { type KeepSandbox, Sandbox } from "@kelpie/sandbox";
 import { architectureOf } from "./architecture.ts";
+import { type AttachmentValues, isLeftToUs, openAttachments } from "./attachment-options.ts";
 import { imageForUse } from "./choose-image.ts";
 import type { CommandContext, OptionValues } from "./command.ts";
 import { parseBytes, parseCount, parseMebibytes, parseSeconds } from "./quantity.ts";
@@ -55,11 +56,11 @@ export const lifeOptions = {
 export type SandboxValues = OptionValues<typeof sandboxOptions>;
 export type LifeValues = OptionValues<typeof lifeOptions>;
 
-/** Makes the sandbox that the options describe; one that lives on where `keep` is given. */
+/** Makes the sandbox that the options describe: with what is attached, or one that lives on where `keep` is given. */
 export async function makeSandbox(
   context: CommandContext,
   options: SandboxValues,
-  keep?: KeepSandbox,
+  { keep, attached = {} }: { readonly keep?: KeepSandbox; readonly attached?: AttachmentValues },
 ): Promise<Sandbox> {
   const { platform, terminal, home, signal } = context;
   const { memory, cpus, disk, pids, env } = options;
@@ -72,12 +73,17 @@ export async function makeSandbox(
     ...(env === undefined ? {} : { env: parseEnvironment(env) }),
   };
   const image = await imageForUse(context, options.image ?? "latest", architectureOf(context, options.arch));
+  const attachments = await openAttachments(context, attached);
   const sandbox = await Sandbox.create({
+    attachments,
     ...{ platform, home, signal, image, ...shape },
     start: options.cold === true ? "cold" : "auto",
     onNotice: (notice) => terminal.stderr.write(`kelpie: ${notice}\n`),
     ...(keep === undefined ? {} : { keep }),
   });
+  if (isLeftToUs(attached)) {
+    for (const { description } of attachments) terminal.stderr.write(`kelpie: ${description}\n`);
+  }
   const why = sandbox.start?.kind === "cold" ? sandbox.start.reason : undefined;
   if (why !== undefined) terminal.stderr.write(`kelpie: the sandbox booted anew: ${why}\n`);
   return sandbox;

@@ -36,6 +36,7 @@ export {
 } from "./kernel/identify.ts";
 export { extractVmlinux, maxKernelBytes, unwrapKernel } from "./kernel/unwrap.ts";
 export { collect } from "./stream/collect.ts";
+export { produced } from "./stream/produced.ts";
 export { tee } from "./stream/tee.ts";
 export { type ReadTarOptions, readTar, type TarLimits } from "./tar/read-tar.ts";
 export type { TarEntry } from "./tar/tar-entry.ts";

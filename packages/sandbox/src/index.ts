@@ -14,7 +14,11 @@ export {
 } from "./agent/guest-files.ts";
 export type { OutputOffsets } from "./agent/process-events.ts";
 export type { EndCause, ProcessEnd, ProcessOutput, ProcessRequest, StartFailure } from "./agent/process.ts";
-export { type RunOptions, type RunOutput, runInSandbox } from "./run/run.ts";
+export { type Copied, copyIn, type CopyOptions, copyOut } from "./copy/copy.ts";
+export type { RunOutput } from "./run/forward-output.ts";
+export { interact, type Interaction, type Person, resize } from "./run/interact.ts";
+export { Keyboard } from "./run/keyboard.ts";
+export { type RunOptions, runInSandbox } from "./run/run.ts";
 export type { Attachment, AttachTarget, MachineNeeds } from "./lifecycle/attachment.ts";
 export { sweepRunDirectories } from "./lifecycle/run-directory.ts";
 export {
@@ -35,6 +39,7 @@ export {
   type SandboxEntry,
 } from "./lifecycle/registry.ts";
 export { Sandbox } from "./lifecycle/sandbox.ts";
+export { listProcesses, type SandboxProcess } from "./lifecycle/sandbox-processes.ts";
 export type { SandboxSource } from "./lifecycle/sandbox-defaults.ts";
 export type { KeepSandbox, OpenSandboxOptions, SandboxOptions } from "./lifecycle/sandbox-options.ts";
 export type { SandboxImage, SandboxRecord } from "./lifecycle/sandbox-record.ts";

@@ -14,6 +14,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import("./run.ts")).run,
   },
   {
+    path: ["shell"],
+    summary: "Open a shell in a sandbox of its own",
+    load: async () => (await import("./shell.ts")).shell,
+  },
+  {
     path: ["doctor"],
     summary: "Say what this machine offers sandboxes, what is missing, what that costs, and what to do",
     load: async () => (await import("./doctor.ts")).doctor,
@@ -42,6 +47,26 @@ export const commands: readonly CommandEntry[] = [
     path: ["sandbox", "inspect"],
     summary: "Show all that is known of sandboxes",
     load: async () => (await import("./sandbox-inspect.ts")).sandboxInspect,
+  },
+  {
+    path: ["sandbox", "exec"],
+    summary: "Run a command in a sandbox",
+    load: async () => (await import("./sandbox-exec.ts")).sandboxExec,
+  },
+  {
+    path: ["sandbox", "shell"],
+    summary: "Open a shell in a sandbox",
+    load: async () => (await import("./sandbox-shell.ts")).sandboxShell,
+  },
+  {
+    path: ["sandbox", "attach"],
+    summary: "Attach to a process of a sandbox",
+    load: async () => (await import("./sandbox-attach.ts")).sandboxAttach,
+  },
+  {
+    path: ["sandbox", "cp"],
+    summary: "Copy files into a sandbox or out of it",
+    load: async () => (await import("./sandbox-cp.ts")).sandboxCp,
   },
   {
     path: ["sandbox", "logs"],

@@ -12,7 +12,7 @@ export const sandboxCreate = command({
   details:
     "Prints the sandbox's name. It lives on, without a daemon, until it is stopped, powers itself off or its time is over.\nThe idle timeout counts from the last command that was connected, to within an eighth of it.",
   async run(context, { options }) {
-    await using sandbox = await makeSandbox(context, options, keepFrom(options));
+    await using sandbox = await makeSandbox(context, options, { keep: keepFrom(options) });
     const { id, name } = sandbox;
     context.terminal.stdout.write(options.json === true ? `${JSON.stringify({ id, name })}\n` : `${name}\n`);
     return 0;

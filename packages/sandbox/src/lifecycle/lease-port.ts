@@ -18,16 +18,19 @@ export async function leasePort(
   platform: Parts,
   { directory, ports, name, signal }: LeaseOptions,
 ): Promise<PortLease> {
-  const paths = Array.from({ length: ports }, (_, index) => join(directory, `agent.${index}.lock`));
+  // Not always the first: a port is at its best a moment after its last user has left.
+  const [byte = 0] = platform.random.bytes(1);
+  const indexes = Array.from({ length: ports }, (_, index) => (byte + index) % ports);
+  const paths = indexes.map((index) => join(directory, `agent.${index}.lock`));
   try {
     const purpose = "talking to a sandbox";
-    const { index, lock } = await acquireAnyFileLock(platform, paths, {
+    const { index: place, lock } = await acquireAnyFileLock(platform, paths, {
       purpose,
       timeoutMs: waitsMs,
       signal,
     });
     await markActivity(platform, directory);
-    return { index, [Symbol.asyncDispose]: () => release(platform, directory, lock) };
+    return { index: indexes[place] ?? 0, [Symbol.asyncDispose]: () => release(platform, directory, lock) };
   } catch (cause) {
     if (!KelpieError.is(cause) || cause.code !== "in-use") throw cause;
     throw new KelpieError("in-use", `Sandbox ${name} has no free port`, {

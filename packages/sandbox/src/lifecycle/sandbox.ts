@@ -2,7 +2,8 @@
 
 import type { Duplex } from "node:stream";
 import { cancelled, KelpieError, type Platform, realPlatform } from "@kelpie/platform";
-import { AgentClient } from "../agent/agent-client.ts";
+import { AgentClient, type AttachOptions } from "../agent/agent-client.ts";
+import type { GuestFiles } from "../agent/guest-files.ts";
 import type { Execution } from "../agent/execution.ts";
 import type { ProcessRequest } from "../agent/process.ts";
 import { orAborted } from "../or-aborted.ts";
@@ -160,7 +161,8 @@ export class Sandbox implements AsyncDisposable {
     const open = (wanted: AbortSignal): Promise<Duplex> => machine.connectAgent(port.index, wanted);
     const agent = resources.use(new AgentClient({ ...platform, open }));
     using deadline = platform.clock.deadline(answersWithinMs, `The agent of sandbox ${name}`);
-    await agent.waitUntilReady(AbortSignal.any([signal, deadline.signal]));
+    // Not `connect`: the port's last user may just have left, and a hello that meets that is lost and said again.
+    await agent.ping({ signal: AbortSignal.any([signal, deadline.signal]) });
     const parts = { platform, id, name, runDirectory: directory, machine, agent, attachments: [] };
     return new Sandbox({
       ...parts,
@@ -180,10 +182,29 @@ export class Sandbox implements AsyncDisposable {
     return (await this.#machine.diagnose()).console.lastLines(lines);
   }
 
+  /** The guest's files. */
+  get files(): GuestFiles {
+    return this.agent.files;
+  }
+
   /** Runs a process in the guest: iterate the result for output as it comes, or `collect()` it. */
   exec(request: ProcessRequest, signal?: AbortSignal): Execution {
+    return this.agent.exec(this.#withDefaults(request), signal);
+  }
+
+  /** Starts a process that goes on by itself, to be attached to later. */
+  spawn(request: ProcessRequest, signal?: AbortSignal): ReturnType<AgentClient["start"]> {
+    return this.agent.start(this.#withDefaults(request), signal === undefined ? {} : { signal });
+  }
+
+  /** A process that runs, or has ended and is remembered, by its name. Leaving it leaves it running. */
+  attach(processId: string, options?: AttachOptions): Execution {
+    return this.agent.attach(processId, options);
+  }
+
+  #withDefaults(request: ProcessRequest): ProcessRequest {
     const { env, ...defaults } = this.#parts.defaults;
-    return this.agent.exec({ ...defaults, ...request, env: { ...env, ...request.env } }, signal);
+    return { ...defaults, ...request, env: { ...env, ...request.env } };
   }
 
   /** `error`, and where it says that the guest was lost, with how that came about and the console's last lines. */

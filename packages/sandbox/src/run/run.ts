@@ -1,13 +1,12 @@
 // One command in a sandbox of its own: what is behind `kelpie run`.
 
-import type { Writable } from "node:stream";
 import { realPlatform } from "@kelpie/platform";
-import type { Execution } from "../agent/execution.ts";
 import type { ProcessRequest } from "../agent/process.ts";
 import { Sandbox } from "../lifecycle/sandbox.ts";
 import type { SandboxOptions } from "../lifecycle/sandbox-options.ts";
 import type { GuestStart } from "../templates/start-guest.ts";
-import { exitCodeOf, outputClosed, timedOut } from "./exit-code.ts";
+import { timedOut } from "./exit-code.ts";
+import { forwardOutput, ownLine, type RunOutput } from "./forward-output.ts";
 import { writeOutput } from "./write-output.ts";
 
 /** The guest ends a process at its timeout. If it does not say so this long after, the guest is given up. */
@@ -20,12 +19,6 @@ export interface RunOptions extends SandboxOptions {
   readonly onStarted?: (start: GuestStart) => void;
   /** Whether to say on stderr what is attached, by which way and why. */
   readonly announceAttachments?: boolean;
-}
-
-/** Where a command's output goes. */
-export interface RunOutput {
-  readonly stdout: Writable;
-  readonly stderr: Writable;
 }
 
 /**
@@ -41,7 +34,7 @@ export async function runInSandbox(options: RunOptions, output: RunOutput): Prom
   if (sandbox.start !== undefined) options.onStarted?.(sandbox.start);
   if (options.announceAttachments === true) {
     for (const { description } of options.attachments ?? [])
-      await writeOutput(output.stderr, line(description));
+      await writeOutput(output.stderr, ownLine(description));
   }
   using deadline =
     request.timeoutMs === undefined
@@ -49,38 +42,11 @@ export async function runInSandbox(options: RunOptions, output: RunOutput): Prom
       : platform.clock.deadline(request.timeoutMs + guestTimeoutSlackMs, request.argv[0]);
   const stop = deadline === undefined ? signal : AbortSignal.any([signal, deadline.signal]);
   try {
-    const code = await forward(sandbox.exec(request, stop), output);
-    for (const report of await sandbox.finish(signal)) await writeOutput(output.stderr, line(report));
+    const code = await forwardOutput(sandbox.exec(request, stop), output);
+    for (const report of await sandbox.finish(signal)) await writeOutput(output.stderr, ownLine(report));
     return code;
   } catch (error) {
     if (deadline?.signal.aborted === true && !signal.aborted) return timedOut;
     throw await sandbox.explain(error);
   }
-}
-
-/** Passes output on as it comes; the process in the guest waits for a reader who is slow here. */
-async function forward(execution: Execution, output: RunOutput): Promise<number> {
-  const steps = execution[Symbol.asyncIterator]();
-  for (let step = await steps.next(); ; step = await steps.next()) {
-    if (step.done === true) {
-      const end = step.value;
-      if (end.kind === "not-started") await writeOutput(output.stderr, line(end.message));
-      return exitCodeOf(end);
-    }
-    const wasTaken =
-      step.value.kind === "lost"
-        ? await writeOutput(
-            output.stderr,
-            line(`${step.value.sizeBytes} bytes of ${step.value.stream} were lost`),
-          )
-        : await writeOutput(output[step.value.kind], step.value.bytes);
-    if (!wasTaken) {
-      await steps.return({ kind: "signalled", signal: 13, cause: "own" });
-      return outputClosed;
-    }
-  }
-}
-
-function line(message: string): Uint8Array {
-  return Buffer.from(`kelpie: ${message}\n`);
 }

@@ -1,12 +1,11 @@
 // One layer of a container image: a tar archive, compressed by gzip (OCI image specification 1.1, "Image Layer Filesystem Changeset").
 
 import { createHash } from "node:crypto";
-import { type FileTree, gzip, type TarSourceEntry, writeTar } from "@kelpie/formats";
+import { type FileTree, gzip, type TarSourceEntry, writeTar, produced } from "@kelpie/formats";
 import { type Files, KelpieError } from "@kelpie/platform";
 import { writeImageFile } from "../../build/file-sink.ts";
 import type { BlobDescription } from "../oci/blob-download.ts";
 import type { Digest } from "../oci/digest.ts";
-import { produced } from "../release/produced.ts";
 
 /** A layer in a file. */
 export interface WrittenLayer {

@@ -1,7 +1,15 @@
 // An image as a release asset: one gzip-compressed tar archive, the same bytes for the same image.
 
 import { basename, dirname, join } from "node:path";
-import { bytesSource, type FileNode, fileSource, gzip, type TarSourceEntry, writeTar } from "@kelpie/formats";
+import {
+  bytesSource,
+  type FileNode,
+  fileSource,
+  gzip,
+  produced,
+  type TarSourceEntry,
+  writeTar,
+} from "@kelpie/formats";
 import { KelpieError, type Platform, randomHex } from "@kelpie/platform";
 import { type WrittenFile, writeImageFile } from "../../build/file-sink.ts";
 import { attachments } from "../../attachments/attachments.ts";
@@ -18,7 +26,6 @@ import type { Signer } from "../artifact/signatures.ts";
 import { ContentCheck } from "../content-check.ts";
 import { type OnTransfer, TransferMeter } from "../progress.ts";
 import { addChecksum } from "./checksum-list.ts";
-import { produced } from "./produced.ts";
 
 export interface ExportOptions {
   readonly platform: Platform;

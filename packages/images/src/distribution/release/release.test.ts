@@ -1,5 +1,6 @@
 // Release assets: written, judged by tar and sha256sum, and read again, from strangers too.
 
+import { produced } from "@kelpie/formats";
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import {
@@ -25,7 +26,6 @@ import { verifyImage } from "../verify-image.ts";
 import { checksumsText, parseChecksums } from "./checksums.ts";
 import { exportImage, releaseFileName } from "./export-image.ts";
 import { importImage } from "./import-image.ts";
-import { produced } from "./produced.ts";
 
 const platform = realPlatform;
 const architecture = realPlatform.host.architecture ?? "amd64";

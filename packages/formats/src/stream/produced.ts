@@ -1,6 +1,6 @@
 // From somebody who writes to a sink to somebody who reads a stream, without anything piling up between them.
 
-import type { ByteSink } from "@kelpie/formats";
+import type { ByteSink } from "../byte-sink.ts";
 import { KelpieError } from "@kelpie/platform";
 
 const zeros = new Uint8Array(1 << 20);

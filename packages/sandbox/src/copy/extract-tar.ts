@@ -1,0 +1,175 @@
+// A guest's tar archive unpacked on the host: nothing is made or changed outside the directory, whatever is in it.
+
+import { dirname, join } from "node:path";
+import { readTar, type TarEntry } from "@kelpie/formats";
+import { KelpieError, type Platform, randomHex } from "@kelpie/platform";
+
+/** What an extraction may take. */
+export interface ExtractLimits {
+  readonly maxEntries: number;
+  /** Of all contents together. */
+  readonly maxBytes: number;
+}
+
+/** What was made, and what was left out: lines for a person. */
+export interface Extracted {
+  readonly files: number;
+  readonly bytes: number;
+  readonly skipped: readonly string[];
+}
+
+type Parts = Pick<Platform, "files" | "random">;
+
+const permissions = 0o777;
+const maxSkippedLines = 100;
+
+/**
+ * Unpacks `archive` below the existing directory `root`. Everything belongs to the calling user, without setuid, setgid
+ * and sticky bits; devices and pipes are left out. A file takes its place whole.
+ *
+ * @throws KelpieError `unsafe-path` for an entry that would lead out of `root`, `malformed`, `limit-exceeded`
+ */
+export async function extractTar(
+  { files, random }: Parts,
+  archive: AsyncIterable<Uint8Array>,
+  root: string,
+  limits: ExtractLimits,
+): Promise<Extracted> {
+  const base = await files.realPath(root);
+  const modes = new Map<string, number>();
+  const skipped: string[] = [];
+  let fileCount = 0;
+  let bytes = 0;
+  const { maxEntries, maxBytes } = limits;
+  const tar = readTar(archive, {
+    where: "what the guest sends",
+    limits: { maxEntries, maxEntryBytes: maxBytes },
+  });
+  for await (const entry of tar) {
+    if (entry.path === "") continue;
+    const target = join(base, entry.path);
+    await requireDirectory(files, base, dirname(target), entry.path);
+    bytes += entry.sizeBytes;
+    if (bytes > maxBytes) throw tooMuch(maxBytes);
+    switch (entry.kind) {
+      case "directory":
+        await makeDirectory(files, target);
+        modes.set(target, entry.mode & permissions);
+        break;
+      case "file":
+        await replace(files, random, target, (temporary) => writeFile(files, temporary, entry));
+        fileCount++;
+        break;
+      case "symlink":
+        await replace(files, random, target, (temporary) => files.symlink(entry.linkTarget, temporary));
+        fileCount++;
+        break;
+      case "hard-link":
+        await link(files, random, base, target, entry);
+        fileCount++;
+        break;
+      case "fifo":
+      case "character-device":
+      case "block-device":
+        if (skipped.length < maxSkippedLines) skipped.push(`${entry.path} is a ${entry.kind}`);
+        break;
+      default:
+        entry.kind satisfies never;
+    }
+  }
+  // Last, because one that cannot be written to could not be filled.
+  for (const [directory, mode] of [...modes].reverse()) await files.setMode(directory, mode);
+  return { files: fileCount, bytes, skipped };
+}
+
+/** Every step from `base` to `directory` must be a directory, and no link: an archive may have put one there before. */
+async function requireDirectory(
+  files: Platform["files"],
+  base: string,
+  directory: string,
+  path: string,
+): Promise<void> {
+  if (directory !== base && !directory.startsWith(`${base}/`)) throw leadsOut(path);
+  for (let at = directory; at !== base; at = dirname(at)) {
+    const status = await files.lstat(at);
+    if (status?.kind === "directory") continue;
+    if (status !== undefined) throw leadsOut(path);
+    await requireDirectory(files, base, dirname(at), path);
+    await files.makeNewDirectory(at);
+  }
+}
+
+async function makeDirectory(files: Platform["files"], target: string): Promise<void> {
+  const status = await files.lstat(target);
+  if (status?.kind === "directory") return;
+  if (status !== undefined) {
+    throw new KelpieError("already-exists", "A directory cannot take the place of something else", {
+      where: target,
+    });
+  }
+  await files.makeNewDirectory(target, 0o700);
+}
+
+/** Makes something under a temporary name and moves it to its place: a rename follows no link. */
+async function replace(
+  files: Platform["files"],
+  random: Platform["random"],
+  target: string,
+  make: (temporary: string) => Promise<void>,
+): Promise<void> {
+  const temporary = join(dirname(target), `.kelpie-${randomHex(random, 8)}.tmp`);
+  try {
+    await make(temporary);
+    await files.rename(temporary, target);
+  } finally {
+    await files.remove(temporary);
+  }
+}
+
+async function writeFile(files: Platform["files"], path: string, entry: TarEntry): Promise<void> {
+  await writeNewFile(files, path, entry.content);
+  await files.setMode(path, entry.mode & permissions);
+  await files.setModifiedTime(path, entry.mtimeSeconds * 1000);
+}
+
+/** Writes a file that must not be there; returns its size. */
+export async function writeNewFile(
+  files: Platform["files"],
+  path: string,
+  content: AsyncIterable<Uint8Array>,
+  maxBytes = Infinity,
+): Promise<number> {
+  await using handle = await files.open(path, "create", 0o600);
+  let at = 0;
+  for await (const chunk of content) {
+    if (at + chunk.length > maxBytes) throw tooMuch(maxBytes);
+    await handle.write(chunk, at);
+    at += chunk.length;
+  }
+  return at;
+}
+
+async function link(
+  files: Platform["files"],
+  random: Platform["random"],
+  base: string,
+  target: string,
+  entry: TarEntry,
+): Promise<void> {
+  const existing = join(base, entry.linkTarget);
+  await requireDirectory(files, base, dirname(existing), entry.linkTarget);
+  if ((await files.lstat(existing))?.kind !== "file") throw leadsOut(entry.path);
+  await replace(files, random, target, (temporary) => files.hardLink(existing, temporary));
+}
+
+function leadsOut(path: string): KelpieError {
+  return new KelpieError("unsafe-path", "The guest's archive would write outside the destination", {
+    where: JSON.stringify(path.slice(0, 200)),
+  });
+}
+
+function tooMuch(maxBytes: number): KelpieError {
+  return new KelpieError("limit-exceeded", "The guest sends too much", {
+    expected: `at most ${maxBytes} bytes`,
+  });
+}
