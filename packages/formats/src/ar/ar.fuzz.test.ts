@@ -12,6 +12,7 @@ const member = (name: string, content: string): string =>
 test("mutated ar archives give members within their bounds, or a KelpieError", async () => {
   const archive = `!<arch>\n${member("debian-binary", "2.0\n")}${member("control.tar.xz/", "odd")}${member("data.tar", "")}`;
   const { accepted, refused } = await fuzz({
+    name: "ar",
     corpus: [Buffer.from(archive)],
     run: async (input) => {
       for await (const { name, content, sizeBytes } of readAr(chunked(input, 13))) {

@@ -38,6 +38,7 @@ for (const [format, corpus, repair] of [
 ] as const) {
   test(`mutated ${format} streams give bytes within their limit, or a KelpieError`, async () => {
     const { refused } = await fuzz({
+      name: format,
       corpus,
       ...(repair === undefined ? {} : { repair }),
       run: async (input) => {

@@ -21,6 +21,7 @@ test("mutated cpio archives give entries within their bounds, or a KelpieError",
   const sink = new MemorySink();
   await writeCpio(tree.entries(), sink);
   const { accepted, refused } = await fuzz({
+    name: "cpio",
     corpus: [sink.toBytes()],
     run: async (input) => {
       for await (const entry of readCpio(chunked(input, 97))) {

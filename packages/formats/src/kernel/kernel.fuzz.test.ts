@@ -60,7 +60,7 @@ for (const [what, corpus, run] of [
   ],
 ] as const) {
   test(`mutated ${what} are read, or a KelpieError`, async () => {
-    const { accepted, refused } = await fuzz({ corpus, run, runs: 2000 });
+    const { accepted, refused } = await fuzz({ name: what, corpus, run, runs: 2000 });
     assert.ok(accepted > 20 && refused > 100, `${accepted} accepted, ${refused} refused`);
   });
 }

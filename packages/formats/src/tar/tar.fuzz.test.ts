@@ -39,6 +39,7 @@ function repair(input: Uint8Array): Uint8Array {
 
 test("mutated tar archives give entries within their bounds, or a KelpieError", async () => {
   const { accepted, refused } = await fuzz({
+    name: "tar",
     corpus,
     repair,
     run: async (input) => {

@@ -4,12 +4,10 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { fuzz } from "@kelpie/formats";
 import { KelpieError } from "@kelpie/platform";
 import { readIndexArchive } from "./index-archive.ts";
 import { parseIndex } from "./index-text.ts";
 import { readInstalled } from "./installed.ts";
-import { parsePackageInfo } from "./package-info.ts";
 import { writeRecord } from "./record.ts";
 import { readTrustedKeys } from "./signature.ts";
 import { apkJudge, realData } from "./testing/judge.ts";
@@ -31,7 +29,6 @@ const text = indexText([
   { name: "b" },
 ]);
 const records = parseIndex(text, "index");
-const bytes = new TextEncoder();
 
 test("a record is written as it was read", () => {
   const lines = (written: string): string[] => written.split("\n").sort();
@@ -140,27 +137,4 @@ test("the real installed database is read whole", async (context) => {
   const layout = installed.find(({ record }) => record.name === "alpine-baselayout");
   assert.equal(layout?.directories.find(({ path }) => path === "tmp")?.mode, 0o1777);
   assert.equal(layout.files.find(({ path }) => path === "etc/crontabs/root")?.mode, 0o600);
-});
-
-test("no bytes make a parser of texts fail otherwise than by a KelpieError", async () => {
-  const decode = (input: Uint8Array): string => new TextDecoder().decode(input);
-  const installed = `${text.trimEnd()}\nr:x\nq:5\nF:etc\nM:0:0:700\nR:passwd\na:0:0:600\nZ:Q1abc\n\n`;
-  const info =
-    "# made\npkgname = a\npkgver = 1-r0\narch = x86_64\ndepend = b>1\nsize = 10\ntriggers = /bin:/lib\n";
-  const identity = { checksum: "Q1AAAAAAAAAAAAAAAAAAAAAAAAAAA=", sizeBytes: 1 };
-  for (const [corpus, run] of [
-    [text, (input: Uint8Array) => parseIndex(decode(input), "x")],
-    [installed, (input: Uint8Array) => readInstalled(decode(input), "x")],
-    [info, (input: Uint8Array) => parsePackageInfo(decode(input), identity, "x")],
-  ] as const) {
-    const { accepted, refused } = await fuzz({ corpus: [bytes.encode(corpus)], run });
-    assert.ok(accepted > 0 && refused > 0, `${accepted} taken, ${refused} refused`);
-  }
-});
-
-test("no bytes make the reader of index archives fail otherwise than by a KelpieError", async () => {
-  const archive = await makeIndex(records, { key });
-  const run = (input: Uint8Array) => readIndexArchive(input, keys, "x");
-  const { refused } = await fuzz({ corpus: [archive], run, runs: 300 });
-  assert.ok(refused > 200);
 });

@@ -16,6 +16,7 @@ const corpus = [
 
 test("mutated LZMA2 data is decoded to as many bytes as it states, or a KelpieError", async () => {
   const { accepted, refused } = await fuzz({
+    name: "lzma2",
     corpus,
     runs: 2000,
     run: async (input) => {

@@ -4,11 +4,12 @@ import { spawnSync } from "node:child_process";
 import { closeSync, ftruncateSync, openSync, writeSync } from "node:fs";
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import type { ByteSink } from "../../byte-sink.ts";
+import { type ByteSink, MemorySink } from "../../byte-sink.ts";
 import { textSource } from "../../byte-source.ts";
 import type { FileTree } from "../../tree/file-tree.ts";
 import type { FileNode, NodeMetadata } from "../../tree/node.ts";
 import { scratchDirectory, unlessInstalled } from "../../testing/tools.ts";
+import { roCompatFeature } from "../constants.ts";
 import type { Ext4Options } from "../options.ts";
 import type { Ext4Summary } from "../summary.ts";
 import { writeExt4 } from "../write.ts";
@@ -43,6 +44,20 @@ export function fileSink(descriptor: number): ByteSink & { position: number } {
     },
   };
   return sink;
+}
+
+/** Writes `tree` into memory. */
+export async function imageBytes(tree: FileTree): Promise<Uint8Array> {
+  const sink = new MemorySink();
+  await writeExt4(tree, sink, options);
+  return sink.toBytes();
+}
+
+/** Says in the superblock that there are no checksums, so that damage gets past them. */
+export function withoutChecksums(bytes: Uint8Array): Uint8Array {
+  const view = new DataView(bytes.buffer);
+  view.setUint32(1024 + 0x64, view.getUint32(1024 + 0x64, true) & ~roCompatFeature.metadataChecksum, true);
+  return bytes;
 }
 
 export interface Image extends Disposable {
