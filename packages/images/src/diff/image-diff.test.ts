@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
 import { FileTree, textSource, type TreeNode } from "@kelpie/formats";
@@ -81,11 +83,25 @@ test("two images differ in what their specs differ in, and an image in nothing f
     found.files.map(({ name }) => name),
     ["/etc/hostname", "/etc/hosts", "/etc/kelpie-version", "/etc/kelpie/environment"],
   );
-  assert.deepEqual([found.packages, found.modules], [[], []]);
+  assert.deepEqual([found.packages, found.modules, found.components], [[], [], []]);
   assert.deepEqual(
     found.sizes.map(({ name }) => name),
     ["provenance.intoto.json", "rootfs.ext4", "sbom.cdx.json", "sbom.spdx.json"],
   );
   const none = await diffImages(realPlatform, home, first, first);
-  assert.deepEqual(none, { metadata: [], packages: [], files: [], modules: [], sizes: [] });
+  assert.deepEqual(none, { metadata: [], packages: [], components: [], files: [], modules: [], sizes: [] });
+});
+
+test("another crate of the agent is told by the bills of materials, and nothing where one of them is absent", async () => {
+  await using world = await smallWorld();
+  const { options, home, directory } = world;
+  const { image: first } = await buildImage(options);
+  const lock = join(directory, "Cargo.lock");
+  const text = await readFile(lock, "utf8");
+  await writeFile(lock, text.replace('name = "side"\nversion = "1.2.3"', 'name = "side"\nversion = "1.2.4"'));
+  const { image: second } = await buildImage({ ...options, release: parseReleaseVersion("1.2.4") });
+  const { components } = await diffImages(realPlatform, home, first, second);
+  assert.deepEqual(components, [{ name: "crate side", before: "1.2.3", after: "1.2.4" }]);
+  await rm(join(second.directory, "sbom.cdx.json"));
+  assert.deepEqual((await diffImages(realPlatform, home, first, second)).components, []);
 });

@@ -10,6 +10,7 @@ import {
   type ImageMetadata,
 } from "../metadata/image-metadata.ts";
 import { imageFile, ImageStore, type StoredImage } from "../store/image-store.ts";
+import { type ComponentFacts, componentFacts } from "./components.ts";
 import { readInitrd } from "./initrd-contents.ts";
 import { openRootfs } from "./root-file-system.ts";
 
@@ -26,6 +27,8 @@ export interface ImageDiff {
   readonly metadata: readonly Change[];
   /** Versions by name; with the digest where the versions are the same. */
   readonly packages: readonly Change[];
+  /** By the bills of materials, where both images have one: crates of the guest's programs, licences of packages in both. */
+  readonly components: readonly Change[];
   /** Entries of the root file system: kind, mode, owner, size, content. Times are left out. */
   readonly files: readonly Change[];
   /** Modules of the initrd, with when they are loaded. */
@@ -48,6 +51,10 @@ export async function diffImages(
   const same = (file: "rootfs.ext4" | "initrd"): boolean => a.files[file].sha256 === b.files[file].sha256;
   return {
     ...diffMetadata(a, b),
+    components: diffComponents(
+      await componentFacts(platform, before, a),
+      await componentFacts(platform, after, b),
+    ),
     files: same("rootfs.ext4")
       ? []
       : await diffTrees(
@@ -71,6 +78,18 @@ export function diffMetadata(
     packages: changes(packagesOf(before), packagesOf(after)),
     sizes: changes(sizesOf(before), sizesOf(after)),
   };
+}
+
+/** Of a package that only one of the images has, the licence is no difference by itself. */
+function diffComponents(
+  before: ComponentFacts | undefined,
+  after: ComponentFacts | undefined,
+): readonly Change[] {
+  if (before === undefined || after === undefined) return [];
+  return changes(before, after).filter(
+    ({ name, before: was, after: is }) =>
+      name.startsWith("crate ") || (was !== undefined && is !== undefined),
+  );
 }
 
 /** What differs between two trees; contents are compared where nothing else tells two files apart. */
