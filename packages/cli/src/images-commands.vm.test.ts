@@ -95,3 +95,64 @@ test("an image that was built passes its check", () => {
   assert.match(text, /^ok +a driver: virtio_blk +virtio_blk in the initrd$/m);
   assert.doesNotMatch(text, /MISSING/);
 });
+
+test("an image's bill of materials is shown as a table and as the documents that the build wrote", () => {
+  const arch = ["--arch", "amd64"];
+  const version = succeeds(["images", "build", "--spec", spec, ...arch]).trimEnd();
+  const table = succeeds(["images", "sbom", version, ...arch]);
+  assert.match(table, /^package +bash +\S+ +\d+ +GPL-3\.0-or-later/m);
+  assert.match(table, /^program +kelpie-guest +\S+ +1 +Apache-2\.0$/m);
+  assert.match(table, /^crate +tonic +/m);
+  const directory = join(
+    home,
+    "images",
+    readdirSync(join(home, "images")).find((each) => each.startsWith(version)) ?? "",
+  );
+  for (const [format, file] of [
+    ["spdx", "sbom.spdx.json"],
+    ["cyclonedx", "sbom.cdx.json"],
+    ["provenance", "provenance.intoto.json"],
+  ] as const)
+    assert.equal(
+      succeeds(["images", "sbom", version, ...arch, "--format", format]),
+      readFileSync(join(directory, file), "utf8"),
+    );
+  const drawing = join(work, "sizes.svg");
+  const sizes = succeeds(["images", "inspect", version, ...arch, "--sizes", "--svg", drawing]);
+  assert.match(sizes, /^coreutils +[\d.]+ MB +\d+ +[\d.]+ %/m);
+  assert.match(readFileSync(drawing, "utf8"), /^<\?xml [^]*<title>libc6: [\d.]+ MB/);
+  assert.equal(kelpie(["images", "sbom", version, ...arch, "--format", "spdy"]).code, 2);
+});
+
+test("what a spec says of services, mounts, environment and hostname holds in the VM", () => {
+  const settings = join(work, "settings.yaml");
+  writeFileSync(
+    settings,
+    `extends: kelpie-debian.yaml
+name: settings
+hostname: from-spec
+environment: { GREETING: "hello, you" }
+init:
+  services:
+    - name: first
+      content: |
+        #!/bin/sh
+        echo "first $1" >> /run/order
+    - name: another
+      content: |
+        #!/bin/sh
+        echo "another $1" >> /run/order
+        : > /run/done
+  mounts:
+    - { source: tmpfs, path: /scratch, type: tmpfs, options: [size=1m, noexec] }
+`,
+  );
+  succeeds(["images", "build", "--spec", settings, "--arch", "amd64"]);
+  const script =
+    'n=0; until [ -e /run/done ] || [ $n -ge 100 ]; do n=$((n+1)); sleep 0.1; done; cat /run/order; echo "$GREETING"; hostname; grep /scratch /proc/mounts';
+  const output = succeeds(["run", "--image", "settings", "--", "sh", "-c", script]);
+  const [first, another, greeting, hostname, mounted = ""] = output.split("\n");
+  assert.deepEqual([first, another, greeting], ["first start", "another start", "hello, you"]);
+  assert.match(hostname ?? "", /^from-spec-[0-9a-f]+$/);
+  assert.match(mounted, /^tmpfs \/scratch tmpfs \S*noexec\S*size=1024k/);
+});

@@ -40,6 +40,10 @@ const spdxSchema = z.object({
     z.object({ spdxElementId: z.string(), relationshipType: z.string(), relatedSpdxElement: z.string() }),
   ),
 });
+const cycloneSchema = z.object({
+  components: z.array(z.object({ "bom-ref": z.string() })),
+  dependencies: z.array(z.object({ ref: z.string(), dependsOn: z.array(z.string()) })),
+});
 const statementSchema = z.object({
   _type: z.literal("https://in-toto.io/Statement/v1"),
   predicateType: z.literal("https://slsa.dev/provenance/v1"),
@@ -96,6 +100,11 @@ test("the CycloneDX document is valid by its own schema", async () => {
   await withImage(async ({ text }) => {
     const validator = new Validation.JsonStrictValidator(Spec.Version.v1dot6);
     const document = await text("sbom.cdx.json");
+    const { components, dependencies } = cycloneSchema.parse(JSON.parse(document));
+    const refs = ["image", ...components.map((each) => each["bom-ref"])];
+    assert.equal(new Set(refs).size, refs.length);
+    for (const { ref, dependsOn } of dependencies)
+      for (const each of [ref, ...dependsOn]) assert.ok(refs.includes(each), each);
     assert.equal(await validator.validate(document), null);
     // The judge itself is awake.
     assert.notEqual(await validator.validate(document.replace('"operating-system"', '"nothing"')), null);

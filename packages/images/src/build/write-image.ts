@@ -96,6 +96,7 @@ async function describe(
     buildDate: buildDate(plan.identity),
     gitSha,
     distribution: await distributionOf(tree),
+    hostname: spec.hostname,
     kernel: {
       source: plan.kernel.source,
       release: kernel.release,

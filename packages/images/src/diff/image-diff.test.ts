@@ -77,7 +77,7 @@ test("two images differ in what their specs differ in, and an image in nothing f
   const found = await diffImages(realPlatform, home, first, second);
   assert.deepEqual(
     found.metadata.map(({ name }) => name),
-    ["planSha256", "version"],
+    ["hostname", "planSha256", "version"],
   );
   assert.deepEqual(
     found.files.map(({ name }) => name),

@@ -52,6 +52,11 @@ const schema = z.strictObject({
   buildDate: z.iso.datetime(),
   gitSha: text,
   distribution: z.strictObject({ id: text, version: text }),
+  /** The host name that the spec gives; absent in images of earlier builders. */
+  hostname: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9-]{0,62}$/i)
+    .optional(),
   kernel: z.strictObject({
     /** Which distribution or path it comes from; "kelpie" for Kelpie's own. */
     source: text,

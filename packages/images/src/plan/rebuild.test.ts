@@ -26,7 +26,7 @@ test("a spec that has changed shows in the files and in the plan's digest", asyn
   );
   assert.deepEqual(
     metadata.map(({ name }) => name),
-    ["planSha256"],
+    ["hostname", "planSha256"],
   );
 });
 

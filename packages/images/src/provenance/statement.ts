@@ -96,6 +96,9 @@ function dependencies(
     ...(base === undefined ? [] : [{ name: "base", uri: spec.base?.url, digest: { sha512: base.sha512 } }]),
     ...inventory.packages.flatMap(packageResource),
     ...(kernelPackage === undefined ? [] : packageResource(kernelPackage)),
+    ...(kernel.source === "kelpie"
+      ? [{ name: "kernel configuration", digest: { sha256: kernel.config.replace("sha256:", "") } }]
+      : []),
     { name: "guest/Cargo.lock", digest: { sha256: sha256(cargoLock) } },
     ...hostFiles.flatMap(hostResource),
   ];

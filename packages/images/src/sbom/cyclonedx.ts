@@ -68,12 +68,14 @@ export function cycloneDxDocument(inventory: Inventory): string {
 function dependencies({ files, packages, kernel, programs }: Inventory): readonly object[] {
   const kernelRefs = kernel.package === undefined ? [] : [kernel.package.purl];
   return [
-    { ref: "image", dependsOn: Object.keys(files) },
+    { ref: "image", dependsOn: files.map(({ name }) => name) },
     {
       ref: "rootfs.ext4",
       dependsOn: [...packages.map(({ purl }) => purl), ...programs.map(({ name }) => name)],
     },
-    { ref: "vmlinuz", dependsOn: kernelRefs },
+    ...files
+      .filter(({ name }) => name === "vmlinuz" || name === "vmlinux")
+      .map(({ name }) => ({ ref: name, dependsOn: kernelRefs })),
     { ref: "initrd", dependsOn: [...kernelRefs, "kelpie-init"] },
     ...programs.map(({ name, crates }) => ({ ref: name, dependsOn: crates.map(({ purl }) => purl) })),
   ];

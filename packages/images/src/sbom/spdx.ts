@@ -62,7 +62,8 @@ export function spdxDocument(inventory: Inventory): string {
   }
   if (kernel.package !== undefined) {
     const id = `SPDXRef-Kernel-${safe(kernel.package.name)}`;
-    for (const file of ["vmlinuz", "initrd"]) relate(`SPDXRef-${file}`, "GENERATED_FROM", id);
+    for (const { name: file } of files)
+      if (file !== "rootfs.ext4") relate(`SPDXRef-${file}`, "GENERATED_FROM", id);
     all.push({ ...packaged(id, kernel.package), filesAnalyzed: false });
   }
   const crates = new Map<string, string>();

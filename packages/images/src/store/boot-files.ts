@@ -5,6 +5,8 @@ import { imageFile, type StoredImage } from "./image-store.ts";
 
 export interface BootFiles {
   readonly architecture: Architecture;
+  /** The image's own host name. */
+  readonly hostname: string;
   /** Paths. */
   readonly rootfs: string;
   readonly kernel: string;
@@ -15,9 +17,10 @@ export interface BootFiles {
 
 /** For QEMU: of the kernel's forms the one that it boots fastest. */
 export function bootFiles(image: StoredImage): BootFiles {
-  const { architecture, files, qemuKernel } = image;
+  const { architecture, hostname, files, qemuKernel } = image;
   return {
     architecture,
+    hostname,
     rootfs: imageFile(image, "rootfs.ext4"),
     kernel: imageFile(image, qemuKernel),
     initrd: imageFile(image, "initrd"),

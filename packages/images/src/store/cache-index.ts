@@ -15,7 +15,7 @@ import { isUnwritable, stampOf } from "./verified.ts";
 
 const maxIndexBytes = 64 << 20;
 /** Raised with every change of an entry: an older index is made anew. */
-const indexVersion = 4;
+const indexVersion = 5;
 
 const fileEntry = z.strictObject({ sizeBytes: z.number(), sha256: z.string() });
 
@@ -26,6 +26,7 @@ const entrySchema = z.strictObject({
   name: z.string(),
   distribution: z.string(),
   kernelRelease: z.string(),
+  hostname: z.string(),
   buildDate: z.string(),
   sizeBytes: z.number(),
   files: z.strictObject({
@@ -100,6 +101,7 @@ async function readSummary(
       name,
       distribution: `${distribution.id} ${distribution.version}`,
       kernelRelease: kernel.release,
+      hostname: metadata.hostname ?? "kelpie",
       buildDate,
       sizeBytes: imageFiles(metadata).reduce((total, file) => total + file.sizeBytes, 0),
       files: contents,

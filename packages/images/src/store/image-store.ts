@@ -40,6 +40,8 @@ export interface StoredImage {
   readonly name: string;
   readonly distribution: string;
   readonly kernelRelease: string;
+  /** What a sandbox of it is called that has no name of its own. */
+  readonly hostname: string;
   readonly buildDate: string;
   /** Of all its files together. */
   readonly sizeBytes: number;

@@ -107,7 +107,9 @@ export class Sandbox implements AsyncDisposable {
     const agentPort = kept === undefined ? 0 : resources.use(await leasePort(platform, lease)).index;
     const spec = {
       ...{ image, memoryMiB, cpus, agentPorts, runDirectory: directory.path },
-      hostname: hostnameOf(kept?.record.name ?? `kelpie-${directory.id}`),
+      hostname: hostnameOf(
+        kept?.record.name ?? `${image.hostname?.slice(0, 40) ?? "kelpie"}-${directory.id}`,
+      ),
       ...(diskBytes === undefined ? {} : { diskBytes }),
       ...(keep === undefined ? {} : { keep: keepOptions(keep, bootTimeoutMs) }),
       ...needsOf(attachments),

@@ -9,6 +9,8 @@ import type { StopReason, VmState } from "./vm-state.ts";
 /** The four files a guest boots from, by path. Nothing of it is ever written to. */
 export interface BootImage {
   readonly architecture: Architecture;
+  /** What a sandbox of it is called that has no name of its own, before its id. */
+  readonly hostname?: string;
   /** An ext4 image with the label `kelpie-root`; shared, read only, by any number of machines. */
   readonly rootfs: string;
   readonly kernel: string;
