@@ -10,6 +10,7 @@ import type { VirtualMachine, Vmm, VmSpec } from "../vmm/vmm.ts";
 import { templateFiles } from "./template-record.ts";
 import type { Template, TemplateStore } from "./template-store.ts";
 
+const warmUpWithinMs = 10_000;
 const standsStillWithinMs = 30_000;
 /** The host name of the kernel's command line, which every machine of the template shares; each gets its own later. */
 const templateHostname = "kelpie";
@@ -53,6 +54,7 @@ export async function makeTemplate(options: MakeOptions): Promise<Made> {
         bootFailure = error;
         throw error;
       });
+      await warmUp(agent, signal);
       await standStill(options, agent);
       await machine.save(join(staging.path, templateFiles.state), signal);
     }
@@ -89,6 +91,14 @@ async function boot(
   const startMs = platform.clock.monotonicMs();
   const wait = { machine, startMs, timeoutMs: bootTimeoutMs, signal };
   await awaitGuest(platform, wait, (stop) => agent.waitUntilReady(stop));
+}
+
+/**
+ * Starts one process that does nothing: what each needs of the disk is then in the guest's memory, and every restored
+ * guest starts its first process in half the time.
+ */
+async function warmUp(agent: AgentClient, signal: AbortSignal): Promise<void> {
+  await agent.exec({ argv: ["true"], timeoutMs: warmUpWithinMs }, signal).collect();
 }
 
 /** Nothing is under way in the guest afterwards, and the agent waits for a host's hello. */
