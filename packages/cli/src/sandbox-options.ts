@@ -56,7 +56,7 @@ export const lifeOptions = {
 export type SandboxValues = OptionValues<typeof sandboxOptions>;
 export type LifeValues = OptionValues<typeof lifeOptions>;
 
-/** Makes the sandbox that the options describe: with what is attached, or one that lives on where `keep` is given. */
+/** Makes the sandbox that the options describe, with what is attached; one that lives on where `keep` is given. */
 export async function makeSandbox(
   context: CommandContext,
   options: SandboxValues,

@@ -14,6 +14,8 @@ export interface Host {
   readonly homeDirectory: string;
   readonly workingDirectory: string;
   readonly pid: number;
+  /** The program that runs us: an absolute path of Node.js. */
+  readonly program: string;
   /** 0 for root. */
   readonly uid: number;
   readonly gid: number;

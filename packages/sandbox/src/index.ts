@@ -19,7 +19,12 @@ export type { RunOutput } from "./run/forward-output.ts";
 export { interact, type Interaction, type Person, resize } from "./run/interact.ts";
 export { Keyboard } from "./run/keyboard.ts";
 export { type RunOptions, runInSandbox } from "./run/run.ts";
-export type { Attachment, AttachTarget, MachineNeeds } from "./lifecycle/attachment.ts";
+export {
+  type Attachment,
+  type AttachTarget,
+  type MachineNeeds,
+  readDescriptions,
+} from "./lifecycle/attachment.ts";
 export { sweepRunDirectories } from "./lifecycle/run-directory.ts";
 export {
   killSandbox,

@@ -74,6 +74,16 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import("./sandbox-logs.ts")).sandboxLogs,
   },
   {
+    path: ["sandbox", "net-log"],
+    summary: "Show what a sandbox did on the network, and what was denied",
+    load: async () => (await import("./sandbox-net-log.ts")).sandboxNetLog,
+  },
+  {
+    path: ["sandbox", "sync"],
+    summary: "Bring home what a sandbox has changed in directories that it has as a copy",
+    load: async () => (await import("./sandbox-sync.ts")).sandboxSync,
+  },
+  {
     path: ["sandbox", "stats"],
     summary: "Show what sandboxes use",
     load: async () => (await import("./sandbox-stats.ts")).sandboxStats,

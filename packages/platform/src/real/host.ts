@@ -16,6 +16,7 @@ export const realHost: Host = {
   memoryBytes: os.totalmem(),
   homeDirectory: os.homedir(),
   workingDirectory: process.cwd(),
+  program: process.execPath,
   pid: process.pid,
   uid: process.getuid?.() ?? 0,
   gid: process.getgid?.() ?? 0,

@@ -1,5 +1,7 @@
 // What a sandbox is given of the world outside: a directory, a network.
 
+import { join } from "node:path";
+import { type Platform, readTextIfPresent, tryParseJson, writeFileAtomic } from "@kelpie/platform";
 import type { AgentClient } from "../agent/agent-client.ts";
 import type { VirtualMachine, VmSpec } from "../vmm/vmm.ts";
 
@@ -15,6 +17,8 @@ export interface AttachTarget {
   readonly agent: AgentClient;
   /** The sandbox's own directory, mode 0700. */
   readonly runDirectory: string;
+  /** Whether the sandbox outlives this process: what serves it must too, and `finish` may be called by another. */
+  readonly livesOn: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -42,4 +46,27 @@ export function needsOf(attachments: readonly Attachment[]): MachineNeeds & { re
     ...(needs.some(({ sharedMemory }) => sharedMemory === true) ? { sharedMemory: true } : {}),
     ...(ninepDirectories.length === 0 ? {} : { ninepDirectories }),
   };
+}
+
+const descriptionsFile = "attachments.json";
+const descriptionsLimitBytes = 1 << 20;
+
+/** Writes down what a sandbox that lives on has, for whoever inspects it. */
+export async function writeDescriptions(
+  platform: Pick<Platform, "files" | "random">,
+  directory: string,
+  attachments: readonly Attachment[],
+): Promise<void> {
+  const lines = attachments.map(({ description }) => description);
+  await writeFileAtomic(platform, join(directory, descriptionsFile), `${JSON.stringify(lines)}\n`, 0o600);
+}
+
+/** What a sandbox that lives on has: a line for each attachment. */
+export async function readDescriptions(
+  { files }: Pick<Platform, "files">,
+  directory: string,
+): Promise<readonly string[]> {
+  const text = await readTextIfPresent(files, join(directory, descriptionsFile), descriptionsLimitBytes);
+  const lines: unknown = text === undefined ? [] : tryParseJson(text);
+  return Array.isArray(lines) ? lines.filter((line) => typeof line === "string") : [];
 }

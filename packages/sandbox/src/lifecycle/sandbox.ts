@@ -11,7 +11,8 @@ import { type GuestStart, startGuest } from "../templates/start-guest.ts";
 import { describeStop, type StopReason } from "../vmm/vm-state.ts";
 import { KeptMachine } from "../vmm/qemu/kept-machine.ts";
 import type { VirtualMachine } from "../vmm/vmm.ts";
-import { type Attachment, type AttachTarget, needsOf } from "./attachment.ts";
+import { restoreDiskShares } from "../workspace/restore-shares.ts";
+import { type Attachment, type AttachTarget, needsOf, writeDescriptions } from "./attachment.ts";
 import { endOf } from "./await-guest.ts";
 import { createKeptDirectory } from "./kept-directory.ts";
 import { leasePort } from "./lease-port.ts";
@@ -42,10 +43,14 @@ interface SandboxParts {
   readonly id: string;
   readonly name: string;
   readonly runDirectory: string;
+  /** KELPIE_HOME. */
+  readonly home: string;
   readonly machine: VirtualMachine;
   readonly agent: AgentClient;
   readonly start: GuestStart | undefined;
-  readonly attachments: readonly Attachment[];
+  /** Undefined where another process attached them. */
+  readonly attachments: readonly Attachment[] | undefined;
+  readonly livesOn: boolean;
   readonly defaults: RequestDefaults;
   readonly resources: AsyncDisposableStack;
 }
@@ -123,15 +128,16 @@ export class Sandbox implements AsyncDisposable {
       platform,
       id,
       name,
-      runDirectory,
+      ...{ runDirectory, home },
       ...{ machine: guest.machine, agent: guest.agent, start: guest.start },
-      attachments,
+      ...{ attachments, livesOn: keep !== undefined },
       defaults: requestDefaults(options),
     };
     const sandbox = new Sandbox({ ...parts, resources: resources.move() });
     try {
       for (const attachment of attachments) await attachment.attach(sandbox.#target(signal));
       if (kept !== undefined) {
+        await writeDescriptions(platform, runDirectory, attachments);
         await kept.confirm();
         await guest.machine.release();
         isLetGo = true;
@@ -150,11 +156,8 @@ export class Sandbox implements AsyncDisposable {
    */
   static async open(reference: string, options: OpenSandboxOptions = {}): Promise<Sandbox> {
     const { platform = realPlatform, signal = new AbortController().signal } = options;
-    const { directory, record, state } = await findSandbox(
-      platform,
-      homeOf(platform, options.home),
-      reference,
-    );
+    const home = homeOf(platform, options.home);
+    const { directory, record, state } = await findSandbox(platform, home, reference);
     requireRunning(record.name, state);
     const { id, name, agentPorts: ports } = record;
     await using resources = new AsyncDisposableStack();
@@ -165,7 +168,17 @@ export class Sandbox implements AsyncDisposable {
     using deadline = platform.clock.deadline(answersWithinMs, `The agent of sandbox ${name}`);
     // Not `connect`: the port's last user may just have left, and a hello that meets that is lost and said again.
     await agent.ping({ signal: AbortSignal.any([signal, deadline.signal]) });
-    const parts = { platform, id, name, runDirectory: directory, machine, agent, attachments: [] };
+    const parts = {
+      platform,
+      home,
+      id,
+      name,
+      runDirectory: directory,
+      machine,
+      agent,
+      attachments: undefined,
+      livesOn: true,
+    };
     return new Sandbox({
       ...parts,
       start: undefined,
@@ -226,15 +239,17 @@ export class Sandbox implements AsyncDisposable {
    */
   async finish(signal: AbortSignal = new AbortController().signal): Promise<readonly string[]> {
     const reports: string[] = [];
-    for (const attachment of this.#parts.attachments.toReversed()) {
+    const { platform, runDirectory, home } = this.#parts;
+    const attachments = this.#parts.attachments ?? (await restoreDiskShares(platform, home, runDirectory));
+    for (const attachment of attachments.toReversed()) {
       reports.push(...(await attachment.finish(this.#target(signal))));
     }
     return reports;
   }
 
   #target(signal: AbortSignal): AttachTarget {
-    const { machine, agent, runDirectory } = this.#parts;
-    return { machine, agent, runDirectory, signal };
+    const { machine, agent, runDirectory, livesOn } = this.#parts;
+    return { machine, agent, runDirectory, livesOn, signal };
   }
 
   /** Stops the guest's processor where it is; nothing answers until {@link resume}. */

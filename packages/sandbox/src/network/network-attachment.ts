@@ -9,7 +9,8 @@ import type { NetworkBackend, PublishedPort } from "../vmm/pluggable.ts";
 import { onceThere } from "../workspace/mount-in-guest.ts";
 import { guestMac, mtu, networkPlan } from "./plan.ts";
 import { formatRule, type NetworkMode } from "./policy.ts";
-import { type ServedNetwork, serveNetwork } from "./serve-network.ts";
+import { launchNetwork } from "./launch-network.ts";
+import { serveNetwork } from "./serve-network.ts";
 
 /** The log of a sandbox's connections, in its directory. */
 export const networkLogName = "network.jsonl";
@@ -34,7 +35,7 @@ class NetworkAttachment implements Attachment {
   readonly description: string;
   readonly #platform: Platform;
   readonly #options: NetworkOptions;
-  #served: ServedNetwork | undefined;
+  #served: AsyncDisposable | undefined;
 
   constructor(platform: Platform, options: NetworkOptions) {
     this.#platform = platform;
@@ -42,8 +43,9 @@ class NetworkAttachment implements Attachment {
     this.description = describeNetwork(options);
   }
 
-  async attach({ machine, agent, runDirectory, signal }: AttachTarget): Promise<void> {
-    const backend = await this.#openBackend(runDirectory);
+  async attach(target: AttachTarget): Promise<void> {
+    const { machine, agent, signal } = target;
+    const backend = await this.#openBackend(target);
     await machine.plug({ kind: "network", name: "kelpie-net", mac: guestMac, backend });
     const { guest, prefixBits, gateway, nameServer } = networkPlan;
     const isClosed = backend.kind === "closed";
@@ -73,7 +75,7 @@ class NetworkAttachment implements Attachment {
     await this.#served?.[Symbol.asyncDispose]();
   }
 
-  async #openBackend(runDirectory: string): Promise<NetworkBackend> {
+  async #openBackend({ runDirectory, livesOn, signal }: AttachTarget): Promise<NetworkBackend> {
     const { mode, published, log = join(runDirectory, networkLogName) } = this.#options;
     switch (mode.kind) {
       case "none":
@@ -82,14 +84,10 @@ class NetworkAttachment implements Attachment {
         return { kind: "user", publish: published };
       case "allow": {
         const socket = join(runDirectory, "network");
-        const { signal } = new AbortController();
-        this.#served = await serveNetwork(this.#platform, {
-          socket,
-          rules: mode.rules,
-          published,
-          log,
-          signal,
-        });
+        const settings = { socket, rules: mode.rules, published, log };
+        this.#served = livesOn
+          ? await launchNetwork(this.#platform, settings, runDirectory, signal)
+          : await serveNetwork(this.#platform, { ...settings, signal: new AbortController().signal });
         return { kind: "socket", path: socket };
       }
       default:

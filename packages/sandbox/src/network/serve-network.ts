@@ -1,7 +1,7 @@
 // A guest's network from its socket to its log: what runs beside a machine, in its owner's process or in one of its own.
 
 import type { Duplex } from "node:stream";
-import { KelpieError, type Platform } from "@kelpie/platform";
+import type { Platform } from "@kelpie/platform";
 import { orAborted } from "../or-aborted.ts";
 import type { PublishedPort } from "../vmm/pluggable.ts";
 import { ConnectionLog } from "./connection-log.ts";
@@ -9,6 +9,8 @@ import { Egress } from "./egress.ts";
 import { FrameLink } from "./frame-link.ts";
 import type { EgressRule } from "./policy.ts";
 import { UserNetwork } from "./user-network.ts";
+
+const connectsWithinMs = 120_000;
 
 export interface ServeNetworkOptions {
   /** Where the machine's network card connects to: a path for a Unix socket. */
@@ -42,8 +44,6 @@ export async function serveNetwork(platform: Parts, options: ServeNetworkOptions
   const log = resources.use(await ConnectionLog.open(platform, options.log));
   const egress = new Egress({ clock, network, rules, log });
   const connected = Promise.withResolvers<Duplex>();
-  const listener = await network.listenUnix(socket, connected.resolve);
-  resources.defer(() => void listener[Symbol.asyncDispose]());
   let serving: UserNetwork | undefined;
   for (const { hostAddress, hostPort, guestPort } of published) {
     const port = await network.listenTcp(hostAddress, hostPort, (stream) => {
@@ -52,8 +52,16 @@ export async function serveNetwork(platform: Parts, options: ServeNetworkOptions
     });
     resources.defer(() => void port[Symbol.asyncDispose]());
   }
+  // Last: when it is there, all is.
+  const listener = await network.listenUnix(socket, connected.resolve);
+  resources.defer(() => void listener[Symbol.asyncDispose]());
+  /** A machine that never comes must not keep a process of its own waiting. */
+  const firstOf = async (connection: Promise<Duplex>): Promise<Duplex> => {
+    using deadline = clock.deadline(connectsWithinMs, "The machine's network card");
+    return await orAborted(connection, AbortSignal.any([signal, deadline.signal]));
+  };
   const serve = async (): Promise<void> => {
-    const stream = await orAborted(connected.promise, signal);
+    const stream = await firstOf(connected.promise);
     const link = new FrameLink(stream);
     const stop = (): void => link.close();
     signal.addEventListener("abort", stop, { once: true });
@@ -68,9 +76,7 @@ export async function serveNetwork(platform: Parts, options: ServeNetworkOptions
   const held = resources.move();
   // A link that breaks or a guest that breaks its rules ends the network: it fails closed.
   const ended = serve()
-    .catch((error: unknown) => {
-      if (!KelpieError.is(error) && !signal.aborted) return;
-    })
+    .catch(() => undefined)
     .then(() => held.disposeAsync());
   return {
     ended,

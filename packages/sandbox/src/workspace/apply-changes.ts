@@ -17,6 +17,12 @@ const maxConflictNames = 100;
 
 type Parts = Pick<Platform, "files" | "random">;
 
+export interface AppliedChanges {
+  /** Paths at which the host is as the guest now. */
+  readonly done: readonly string[];
+  readonly conflicts: readonly string[];
+}
+
 /** What concerns one path alone: it is told, and the others are carried out. */
 const ofOnePath: readonly KelpieErrorCode[] = [
   "permission-denied",
@@ -28,8 +34,8 @@ const ofOnePath: readonly KelpieErrorCode[] = [
 ];
 
 /**
- * Carries out `changes` in the directory `root`, a path without symlinks. Returns a line for each that was not carried out
- * as it is: where the host has changed the same path, its version stays and the guest's stands beside it.
+ * Carries out `changes` in the directory `root`, a path without symlinks. Returns those that were, and a line for each that
+ * was not carried out as it is: where the host has changed the same path, its version stays and the guest's stands beside it.
  *
  * @throws KelpieError `disk-full`, `malformed`, `cancelled`; what was carried out until then stays.
  */
@@ -38,7 +44,7 @@ export async function applyChanges(
   root: string,
   changes: readonly Change[],
   signal: AbortSignal,
-): Promise<string[]> {
+): Promise<AppliedChanges> {
   const work = new Application(platform, root);
   const isFile = (change: Change): boolean => change.kind === "file";
   for (const change of changes.filter((candidate) => !isFile(candidate))) {
@@ -50,11 +56,12 @@ export async function applyChanges(
     return work.carryOut(change);
   });
   await work.finish();
-  return work.conflicts.toSorted();
+  return { done: work.done, conflicts: work.conflicts.toSorted() };
 }
 
 class Application {
   readonly conflicts: string[] = [];
+  readonly done: string[] = [];
   readonly #files: Platform["files"];
   readonly #random: Platform["random"];
   readonly #root: string;
@@ -75,8 +82,11 @@ class Application {
   }
 
   async carryOut(change: Change): Promise<void> {
+    const before = this.conflicts.length;
     try {
       await this.#carryOut(change);
+      // Others are under way at the same time: one of theirs may be counted for ours, which costs a comparison later.
+      if (this.conflicts.length === before) this.done.push(change.path);
     } catch (error) {
       if (!KelpieError.is(error) || !ofOnePath.includes(error.code)) throw error;
       this.conflicts.push(`${change.path} is left as it is on the host: ${error.message}`);

@@ -68,7 +68,8 @@ async function withShared(work: (shared: Shared) => Promise<void>): Promise<void
     },
     bringHome: async () => {
       const { changes, skipped } = changesOf(await readDisk(realPlatform, disk, never), before.entries);
-      return [...(await applyChanges(realPlatform, root, changes, never)), ...skipped];
+      const { conflicts } = await applyChanges(realPlatform, root, changes, never);
+      return [...conflicts, ...skipped];
     },
   });
 }

@@ -8,9 +8,10 @@ import type { Attachment, AttachTarget, MachineNeeds } from "../lifecycle/attach
 import { applyChanges } from "./apply-changes.ts";
 import { changesOf } from "./changes.ts";
 import { readDisk, treeOnDisk, writeDisk } from "./disk-image.ts";
-import { type HostTree, readHostTree } from "./host-tree.ts";
+import { entryOf, type HostEntry, readHostTree } from "./host-tree.ts";
 import { mountInGuest } from "./mount-in-guest.ts";
 import { describeShare, type Share } from "./share.ts";
+import { type ShareRecord, writeShareRecord } from "./share-record.ts";
 
 /** What a directory may have to be copied: beyond it, a share that is not a copy is the better way. */
 export const diskLimits = { maxEntries: 200_000, maxBytes: 16 * 2 ** 30 };
@@ -31,35 +32,44 @@ export interface DiskShareOptions {
 /** See the head of this file. */
 export class DiskShare implements Attachment {
   readonly needs: MachineNeeds = { plugSlots: 1 };
-  readonly #options: DiskShareOptions;
   readonly description: string;
-  #filled: { readonly root: string; readonly path: string; readonly tree: HostTree } | undefined;
+  readonly #options: DiskShareOptions;
+  #record: ShareRecord | undefined;
 
   constructor(options: DiskShareOptions, why = "a copy, brought home at the end") {
     this.#options = options;
     this.description = describeShare(options.share, "disk", why);
   }
 
-  async attach({ machine, agent, runDirectory, signal }: AttachTarget): Promise<void> {
+  /** The one that another process has attached. */
+  static restore(platform: Platform, home: string, record: ShareRecord): DiskShare {
+    const { share, name } = record;
+    const restored = new DiskShare({ platform, home, share, name });
+    restored.#record = record;
+    return restored;
+  }
+
+  async attach({ machine, agent, runDirectory, livesOn, signal }: AttachTarget): Promise<void> {
     const { platform, share, name } = this.#options;
     const root = await platform.files.realPath(share.source);
-    const tree = await readHostTree(platform, root, diskLimits, signal);
-    const path = join(runDirectory, `${name}.ext4`);
-    await writeDisk(platform, path, tree.tree, signal);
-    await machine.plug({ kind: "disk", name, path, readOnly: share.readOnly });
+    const { tree, entries } = await readHostTree(platform, root, diskLimits, signal);
+    const disk = join(runDirectory, `${name}.ext4`);
+    await writeDisk(platform, disk, tree, signal);
+    await machine.plug({ kind: "disk", name, path: disk, readOnly: share.readOnly });
     const source = { case: "block", value: { device: { case: "serial", value: name } } } as const;
     const { target, readOnly } = share;
     const wholeDisk = `/run/kelpie/disks/${name}`;
     await mountInGuest(platform.clock, agent, { source, target: wholeDisk, readOnly }, signal);
     const bind = { case: "bindPath", value: `${wholeDisk}/${treeOnDisk}` } as const;
     await mountInGuest(platform.clock, agent, { source: bind, target, readOnly }, signal);
-    this.#filled = { root, path, tree };
+    this.#record = { share, name, root, disk, entries };
+    if (livesOn && !readOnly) await writeShareRecord(platform, runDirectory, this.#record);
   }
 
-  async finish({ agent, signal }: AttachTarget): Promise<readonly string[]> {
-    const { share } = this.#options;
-    if (share.readOnly || this.#filled === undefined) return [];
-    const { root, path, tree } = this.#filled;
+  async finish({ agent, runDirectory, livesOn, signal }: AttachTarget): Promise<readonly string[]> {
+    const { platform, share } = this.#options;
+    const record = this.#record;
+    if (share.readOnly || record === undefined) return [];
     const mountPoint = share.target;
     try {
       // It stands still rather than being unmounted: a process that was left behind may be using it.
@@ -68,11 +78,14 @@ export class DiskShare implements Attachment {
       throw guestError(`write ${mountPoint} to its disk`, error, signal);
     }
     try {
-      return (await this.#bringHome(root, path, tree, signal)).map((line) => `${share.source}: ${line}`);
+      const { entries, reports } = await this.#bringHome(record, signal);
+      this.#record = { ...record, entries };
+      if (livesOn) await writeShareRecord(platform, runDirectory, this.#record);
+      return reports.map((line) => `${share.source}: ${line}`);
     } catch (error) {
       if (signal.aborted) throw error;
-      const kept = await this.#keep(path);
-      throw new KelpieError("malformed", `Cannot bring ${mountPoint} home to ${root}`, {
+      const kept = await this.#keep(record.disk);
+      throw new KelpieError("malformed", `Cannot bring ${mountPoint} home to ${record.root}`, {
         found: describeError(error),
         help: `The guest's disk is kept as ${kept}.`,
         cause: error,
@@ -83,30 +96,40 @@ export class DiskShare implements Attachment {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#filled !== undefined) await this.#options.platform.files.remove(this.#filled.path);
+    if (this.#record !== undefined) await this.#options.platform.files.remove(this.#record.disk);
   }
 
-  async #bringHome(root: string, path: string, before: HostTree, signal: AbortSignal): Promise<string[]> {
+  /** Returns what host and guest have in common now, and what is to be told. */
+  async #bringHome(
+    { root, disk, entries }: ShareRecord,
+    signal: AbortSignal,
+  ): Promise<{ readonly entries: ReadonlyMap<string, HostEntry>; readonly reports: readonly string[] }> {
     const { platform, home } = this.#options;
-    const contents = await readDisk(platform, path, signal);
-    const { changes, skipped } = changesOf(contents, before.entries);
+    const contents = await readDisk(platform, disk, signal);
+    const { changes, skipped } = changesOf(contents, entries);
     // Another sandbox must not put a symlink where this one is about to write.
     const locks = join(home, "cache", "workspaces");
     await platform.files.makeDirectory(locks, 0o700);
     const lock = join(locks, `${createHash("sha256").update(root).digest("hex").slice(0, 32)}.lock`);
     await using _ = await acquireFileLock(platform, lock, { purpose: `bringing ${root} home`, signal });
-    const conflicts = await applyChanges(platform, root, changes, signal);
-    const unlike = skipped.slice(0, skippedShown);
-    return [...conflicts, ...unlike.map((line) => `${line}: it is not carried over`)];
+    const { done, conflicts } = await applyChanges(platform, root, changes, signal);
+    const now = new Map(entries);
+    for (const path of done) {
+      const status = await platform.files.lstat(join(root, path));
+      if (status === undefined) now.delete(path);
+      else now.set(path, entryOf(status));
+    }
+    const unlike = skipped.slice(0, skippedShown).map((line) => `${line}: it is not carried over`);
+    return { entries: now, reports: [...conflicts, ...unlike] };
   }
 
-  /** Moves the disk to where it outlives the sandbox. */
-  async #keep(path: string): Promise<string> {
+  /** The disk under a name where it outlives the sandbox, for a person to look at. */
+  async #keep(disk: string): Promise<string> {
     const { platform, home, name } = this.#options;
     const directory = join(home, "recovered");
     await platform.files.makeDirectory(directory, 0o700);
     const kept = join(directory, `${name}-${platform.clock.nowMs()}.ext4`);
-    await platform.files.rename(path, kept);
+    await platform.files.hardLink(disk, kept);
     return kept;
   }
 }

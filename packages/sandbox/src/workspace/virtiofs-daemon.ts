@@ -3,6 +3,7 @@
 import type { Readable } from "node:stream";
 import { type ChildProcess, KelpieError, type Platform } from "@kelpie/platform";
 import { orAborted } from "../or-aborted.ts";
+import { untilPresent } from "../until-present.ts";
 import { readLines } from "../qmp/lines.ts";
 import { printable } from "../vmm/printable.ts";
 import { tieToUs } from "../vmm/tied-command.ts";
@@ -88,14 +89,8 @@ export function virtioFsCommand(
  * @throws KelpieError `missing-tool`, or `process-failed` with the daemon's words
  */
 export async function startVirtioFsDaemon(platform: Parts, options: VirtioFsOptions): Promise<ChildProcess> {
-  const { clock, processes, host } = platform;
-  const daemon = await findVirtioFsDaemon(platform);
-  if (daemon === undefined) {
-    throw new KelpieError("missing-tool", "virtiofsd is not installed", {
-      help: "Debian 12: apt-get install qemu-system-common; Debian 13 and Alpine: the package virtiofsd.",
-    });
-  }
-  const [program, ...args] = virtioFsCommand(daemon, options, host.uid);
+  const { clock, processes } = platform;
+  const [program, ...args] = await commandFor(platform, options);
   const command = await tieToUs(platform, { program, args });
   const child = await processes.spawn(command.program, command.args, {
     stdin: command.needsStdinPipe ? "pipe" : "ignore",
@@ -111,6 +106,38 @@ export async function startVirtioFsDaemon(platform: Parts, options: VirtioFsOpti
     await child[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+/**
+ * As {@link startVirtioFsDaemon}, for a machine that outlives this process: so does the daemon, until the machine's end.
+ * Disposing ends it at once.
+ */
+export async function launchVirtioFsDaemon(
+  platform: Parts,
+  options: VirtioFsOptions,
+): Promise<AsyncDisposable> {
+  const { clock, files, processes } = platform;
+  const [program, ...args] = await commandFor(platform, options);
+  const pid = await processes.launch(program, args);
+  const end = (): Promise<void> => Promise.resolve(void processes.signal(-pid, "SIGTERM"));
+  try {
+    await untilPresent({ clock, files }, options.socket, listensWithinMs, options.signal);
+  } catch (error) {
+    await end();
+    throw error;
+  }
+  return { [Symbol.asyncDispose]: end };
+}
+
+async function commandFor(
+  platform: Parts,
+  options: VirtioFsOptions,
+): Promise<readonly [string, ...string[]]> {
+  const daemon = await findVirtioFsDaemon(platform);
+  if (daemon !== undefined) return virtioFsCommand(daemon, options, platform.host.uid);
+  throw new KelpieError("missing-tool", "virtiofsd is not installed", {
+    help: "Debian 12: apt-get install qemu-system-common; Debian 13 and Alpine: the package virtiofsd.",
+  });
 }
 
 /** It says so on its standard error, which is read to its end so that it never waits for us. */

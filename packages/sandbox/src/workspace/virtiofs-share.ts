@@ -1,11 +1,11 @@
 // A directory that the guest and the host share while it runs, by virtio-fs.
 
 import { join } from "node:path";
-import type { ChildProcess, Platform } from "@kelpie/platform";
+import type { Platform } from "@kelpie/platform";
 import type { Attachment, AttachTarget, MachineNeeds } from "../lifecycle/attachment.ts";
 import { mountInGuest } from "./mount-in-guest.ts";
 import { describeShare, type Share } from "./share.ts";
-import { startVirtioFsDaemon } from "./virtiofs-daemon.ts";
+import { launchVirtioFsDaemon, startVirtioFsDaemon } from "./virtiofs-daemon.ts";
 
 /** See the head of this file. */
 export class VirtioFsShare implements Attachment {
@@ -14,7 +14,7 @@ export class VirtioFsShare implements Attachment {
   readonly #platform: Platform;
   readonly #share: Share;
   readonly #name: string;
-  #daemon: ChildProcess | undefined;
+  #daemon: AsyncDisposable | undefined;
 
   constructor(platform: Platform, share: Share, name: string, why = "shared while the sandbox runs") {
     this.#platform = platform;
@@ -23,12 +23,13 @@ export class VirtioFsShare implements Attachment {
     this.description = describeShare(share, "virtiofs", why);
   }
 
-  async attach({ machine, agent, runDirectory, signal }: AttachTarget): Promise<void> {
+  async attach({ machine, agent, runDirectory, livesOn, signal }: AttachTarget): Promise<void> {
     const { target, readOnly } = this.#share;
     const name = this.#name;
     const source = await this.#platform.files.realPath(this.#share.source);
     const socket = join(runDirectory, `${name}.sock`);
-    this.#daemon = await startVirtioFsDaemon(this.#platform, { source, readOnly, socket, signal });
+    const start = livesOn ? launchVirtioFsDaemon : startVirtioFsDaemon;
+    this.#daemon = await start(this.#platform, { source, readOnly, socket, signal });
     await machine.plug({ kind: "virtiofs", name, tag: name, socket });
     const mount = { source: { case: "virtiofsTag", value: name }, target, readOnly } as const;
     await mountInGuest(this.#platform.clock, agent, mount, signal);

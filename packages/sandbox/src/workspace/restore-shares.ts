@@ -1,0 +1,16 @@
+// The shares of a sandbox that another process has made, as far as they must be brought home.
+
+import type { Platform } from "@kelpie/platform";
+import type { Attachment } from "../lifecycle/attachment.ts";
+import { DiskShare } from "./disk-share.ts";
+import { readShareRecords } from "./share-record.ts";
+
+/** In the order in which they were attached. */
+export async function restoreDiskShares(
+  platform: Platform,
+  home: string,
+  directory: string,
+): Promise<Attachment[]> {
+  const records = await readShareRecords(platform, directory);
+  return records.map((record) => DiskShare.restore(platform, home, record));
+}
