@@ -6,7 +6,7 @@ import type { Platform } from "@kelpie/platform";
 import { ConfigureNetworkRequestSchema } from "../agent/gen/kelpie/agent/v1/system_pb.ts";
 import type { Attachment, AttachTarget, MachineNeeds } from "../lifecycle/attachment.ts";
 import type { NetworkBackend, PublishedPort } from "../vmm/pluggable.ts";
-import { onceThere } from "../workspace/mount-in-guest.ts";
+import { appearsWithinMs, onceThere } from "../workspace/mount-in-guest.ts";
 import { guestMac, mtu, networkPlan } from "./plan.ts";
 import { formatRule, type NetworkMode } from "./policy.ts";
 import { launchNetwork } from "./launch-network.ts";
@@ -50,6 +50,7 @@ class NetworkAttachment implements Attachment {
     const { guest, prefixBits, gateway, nameServer } = networkPlan;
     const isClosed = backend.kind === "closed";
     const request = create(ConfigureNetworkRequestSchema, {
+      waitMs: appearsWithinMs,
       network: {
         interfaces: [
           {

@@ -7,7 +7,8 @@ import type { AgentClient } from "../agent/agent-client.ts";
 import { MountRequestSchema } from "../agent/gen/kelpie/agent/v1/system_pb.ts";
 import { guestError } from "../agent/guest-error.ts";
 
-const appearsWithinMs = 15_000;
+/** How long the agent waits for a device. */
+export const appearsWithinMs = 15_000;
 const lookAgainAfterMs = 10;
 /** What the kernel says while the device, or the driver that it loads for it, is not there. */
 const notYet: readonly string[] = ["ENODEV", "ENXIO", "ENOENT", "EINVAL"];
@@ -22,11 +23,11 @@ export async function mountInGuest(
   mount: GuestMount,
   signal: AbortSignal,
 ): Promise<void> {
-  const request = create(MountRequestSchema, mount);
+  const request = create(MountRequestSchema, { ...mount, waitMs: appearsWithinMs });
   await onceThere(clock, `mount ${request.target}`, signal, () => agent.system.mount(request, { signal }));
 }
 
-/** Does what needs a device that was just plugged in: the agent tells of no device's coming, so it is asked again. */
+/** Does what needs a device that was just plugged in. The agents of images before 2026-11 do not wait for it: they are asked again. */
 export async function onceThere(
   clock: Clock,
   what: string,
