@@ -5,6 +5,7 @@ import { createHash } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { gunzipSync, gzipSync } from "node:zlib";
 import { Spec, Validation } from "@cyclonedx/cyclonedx-library";
 import { realPlatform } from "@kelpie/platform";
 import { createTestKey } from "../../../repositories/src/alpine/testing/packages.ts";
@@ -16,6 +17,8 @@ import { type BuildOptions, buildImage } from "../build/build-image.ts";
 import { optionsFor, publish } from "../build/testing/small-alpine.ts";
 import { smallWorld } from "../build/testing/small-world.ts";
 import { openRootfs } from "../diff/root-file-system.ts";
+import { exportImage } from "../distribution/release/export-image.ts";
+import { importImage } from "../distribution/release/import-image.ts";
 import { verifyImage } from "../distribution/verify-image.ts";
 import { spdxComplaints, spdxJsonSchema, withoutPythonJudges } from "../sbom/testing/python-judges.ts";
 import { ImageStore, type StoredImage } from "../store/image-store.ts";
@@ -225,6 +228,27 @@ test("the provenance names the image's files, every archive that went in, and ti
       assert.ok(names.includes(name), `${name} of ${names.join(", ")}`);
     const { startedOn, finishedOn } = predicate.runDetails.metadata;
     assert.deepEqual([startedOn, finishedOn], [image.buildDate, image.buildDate]);
+  });
+});
+
+test("an archive carries an image's attachments, and they are held against the metadata on the way in", async () => {
+  await withImage(async ({ image, options }) => {
+    const archive = join(options.home, "image.tar.gz");
+    await exportImage({ platform: realPlatform, image, output: archive });
+    const home = join(options.home, "elsewhere");
+    const imported = await importImage({ platform: realPlatform, home, path: archive });
+    const verdicts = await verifyImage(realPlatform, new ImageStore(realPlatform, home), imported);
+    assert.deepEqual(new Set(verdicts.map(({ kind }) => kind)), new Set(["intact"]));
+    assert.equal(verdicts.length, 6);
+
+    const unpacked = gunzipSync(await readFile(archive));
+    const at = unpacked.indexOf('"CycloneDX"');
+    assert.ok(at > 0);
+    unpacked.write('"cYCLONEdx"', at);
+    await writeFile(archive, gzipSync(unpacked));
+    await assert.rejects(importImage({ platform: realPlatform, home, path: archive }), {
+      code: "digest-mismatch",
+    });
   });
 });
 
