@@ -91,9 +91,9 @@ try {
     target: "node24",
     outExtension: { ".js": ".mjs" },
     plugins: [sources],
-    // Packages in the older format ask for Node's own modules by `require`.
+    // Packages in the older format ask for Node's own modules by `require`; some of the newer one import createRequire themselves.
     banner: {
-      js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);',
+      js: 'import { createRequire as requireFrom } from "node:module"; const require = requireFrom(import.meta.url);',
     },
     // Not minified: a stack trace that somebody sends us shall be legible.
     minify: false,

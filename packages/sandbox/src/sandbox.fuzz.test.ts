@@ -86,22 +86,28 @@ test("a damaged record of a template is read, or none", async () => {
 });
 
 test("a damaged record of a sandbox is read, or refused with a KelpieError", async () => {
+  const identity = { pid: 1, startTime: "2" };
   const text = JSON.stringify({
     schema: 1,
     id: "0123456789ab",
     name: "box",
-    image: {
-      architecture: "amd64",
-      version: "1.2.3-20260115-a3f4d21",
-      rootfs: "a",
-      kernel: "b",
-      initrd: "c",
-    },
+    image: { name: "x", version: "", directory: "", architecture: "amd64" },
+    memoryMiB: 256,
+    cpus: 1,
+    agentPorts: 4,
+    env: { A: "b" },
+    monitorDescription: "QEMU",
+    createdMs: 1,
+    removeAtEnd: true,
+    hostBoot: "x",
+    creator: identity,
+    phase: { kind: "ready", keeper: identity, monitor: identity },
   });
-  await fuzz({
+  const { accepted, refused } = await fuzz({
     name: "sandbox record",
     corpus: [Buffer.from(text)],
     run: (input) =>
       readRecord({ files: { ...realPlatform.files, readFile: () => Promise.resolve(input) } }, "/x"),
   });
+  assert.ok(accepted > 20 && refused > 100, `${accepted} accepted, ${refused} refused`);
 });
