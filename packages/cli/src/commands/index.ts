@@ -214,6 +214,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import("./images-tag.ts")).imagesTag,
   },
   {
+    path: ["images", "warm"],
+    summary: "Make the template that sandboxes of an image are restored from",
+    load: async () => (await import("./images-warm.ts")).imagesWarm,
+  },
+  {
     path: ["images", "remove"],
     summary: "Remove an image from the store",
     load: async () => (await import("./images-remove.ts")).imagesRemove,

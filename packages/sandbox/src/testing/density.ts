@@ -1,0 +1,154 @@
+// Many restored sandboxes alive at once: how fast they come, what they take, whether each is itself, how fast they go.
+//
+//   node packages/sandbox/src/testing/density.ts [IMAGE] [--count 100] [--memory 256] [--at-once 4] [--idle SECONDS]
+//
+// IMAGE is one of the store (default: latest), and its template is made first where there is none. Linux only: memory is
+// the PSS of /proc/PID/smaps_rollup, which parts what several processes share among them.
+
+import { readdirSync, readFileSync } from "node:fs";
+import { loadavg } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
+import { parseArgs } from "node:util";
+import { realPlatform } from "@kelpie/platform";
+import { homeOf } from "../lifecycle/sandbox-defaults.ts";
+import { Sandbox } from "../lifecycle/sandbox.ts";
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    count: { type: "string", default: "100" },
+    memory: { type: "string", default: "256" },
+    "at-once": { type: "string", default: "4" },
+    idle: { type: "string", default: "10" },
+  },
+});
+const [image = "latest"] = positionals;
+const count = Number(values.count);
+const options = { image, memoryMiB: Number(values.memory), start: "warm", bootTimeoutMs: 120_000 } as const;
+const home = homeOf(realPlatform, undefined);
+const load = (): string =>
+  loadavg()
+    .map((value) => value.toFixed(1))
+    .join(" ");
+const ticksPerSecond = 100;
+
+/** The QEMU processes of these sandboxes. */
+function monitors(ids: ReadonlySet<string>): number[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => {
+      try {
+        const line = readFileSync(`/proc/${pid}/cmdline`, "utf8");
+        const id = /\/sandboxes\/([0-9a-f]+)\/agent\.0/.exec(line)?.[1];
+        return line.includes("qemu-system") && id !== undefined && ids.has(id);
+      } catch {
+        return false;
+      }
+    });
+}
+
+function pssBytes(pid: number): number {
+  return (
+    1024 * Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8"))?.[1] ?? Number.NaN)
+  );
+}
+
+function cpuSeconds(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
+  return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
+}
+
+/** Runs `work` for each of 0…count-1, so many at once. */
+async function eachOf(total: number, atOnce: number, work: (index: number) => Promise<void>): Promise<void> {
+  let next = 0;
+  const worker = async (): Promise<void> => {
+    for (let index = next++; index < total; index = next++) await work(index);
+  };
+  await Promise.all(Array.from({ length: atOnce }, worker));
+}
+
+const median = (numbers: readonly number[]): number =>
+  numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN;
+const mebibytes = (bytes: number): string => (bytes / (1 << 20)).toFixed(1);
+
+console.log(`load before: ${load()}`);
+{
+  await using first = await Sandbox.create(options);
+  console.log(`template: ${first.start?.kind === "warm" ? (first.start.made ?? "was there") : "none"}`);
+}
+const sandboxes: Sandbox[] = [];
+const atOnce = Number(values["at-once"]);
+const createMs: number[] = [];
+const startMs = performance.now();
+await eachOf(count, atOnce, async () => {
+  const since = performance.now();
+  sandboxes.push(await Sandbox.create(options));
+  createMs.push(performance.now() - since);
+});
+const creationS = (performance.now() - startMs) / 1000;
+console.log(
+  `${count} created in ${creationS.toFixed(1)} s, ${(count / creationS).toFixed(1)} a second, each in ${median(createMs).toFixed(0)} ms (median)`,
+);
+
+const pids = monitors(new Set(sandboxes.map(({ id }) => id)));
+function printMemory(when: string): void {
+  const pss = pids.map(pssBytes);
+  const total = mebibytes(pss.reduce((sum, one) => sum + one, 0));
+  console.log(
+    `PSS of ${pids.length} QEMU ${when}: ${mebibytes(median(pss))} MiB (median), ${mebibytes(Math.max(...pss))} at most, ${total} in all`,
+  );
+}
+const trueStartMs = performance.now();
+await eachOf(count, atOnce, async (index) => {
+  await sandboxes[index]?.exec({ argv: ["true"] }).collect();
+});
+console.log(`all ran a command in ${((performance.now() - trueStartMs) / 1000).toFixed(1)} s`);
+printMemory("after one command each");
+
+const script =
+  "cat /etc/machine-id; uname -n; for i in 1 2; do head -c 16 /dev/urandom | od -An -tx1; done; cat /proc/sys/kernel/random/uuid; date +%s%3N";
+const answers: string[][] = [];
+const answerStartMs = performance.now();
+await eachOf(count, atOnce, async (index) => {
+  const sandbox = sandboxes[index];
+  if (sandbox === undefined) return;
+  const beforeMs = Date.now();
+  const { stdout } = await sandbox.exec({ argv: ["sh", "-c", script] }).collect();
+  const lines = Buffer.from(stdout).toString().trim().split("\n");
+  const guestMs = Number(lines.pop());
+  answers.push([...lines, String(Math.max(0, beforeMs - guestMs, guestMs - Date.now()))]);
+});
+console.log(
+  `${answers.length} said who they are in ${((performance.now() - answerStartMs) / 1000).toFixed(1)} s`,
+);
+for (const [index, what] of [
+  "machine id",
+  "host name",
+  "randomness",
+  "randomness of another process",
+  "uuid",
+].entries()) {
+  console.log(`${new Set(answers.map((lines) => lines[index])).size} different values of: ${what}`);
+}
+const offs = answers.map((lines) => Number(lines.at(-1)));
+console.log(
+  `clocks off by ${median(offs).toFixed(0)} ms (median), ${Math.max(...offs).toFixed(0)} ms at most`,
+);
+
+printMemory("after eleven commands each");
+const idleS = Number(values.idle);
+const before = pids.map(cpuSeconds);
+await sleep(idleS * 1000);
+const idle = pids.map((pid, index) => (100 * (cpuSeconds(pid) - (before[index] ?? 0))) / idleS);
+console.log(
+  `idle for ${idleS} s: ${(idle.reduce((sum, one) => sum + one, 0) / idle.length).toFixed(2)} % of a core each, ${Math.max(...idle).toFixed(1)} % at most`,
+);
+
+const stopMs = performance.now();
+await Promise.all(sandboxes.map((sandbox) => sandbox[Symbol.asyncDispose]()));
+console.log(`all gone in ${((performance.now() - stopMs) / 1000).toFixed(1)} s`);
+const left = readdirSync(`${home}/sandboxes`).filter((name) => sandboxes.some(({ id }) => id === name));
+console.log(
+  `left: ${monitors(new Set(sandboxes.map(({ id }) => id))).length} processes, ${left.length} directories; load after: ${load()}`,
+);
