@@ -15,6 +15,7 @@ export {
 export type { OutputOffsets } from "./agent/process-events.ts";
 export type { EndCause, ProcessEnd, ProcessOutput, ProcessRequest, StartFailure } from "./agent/process.ts";
 export { type Copied, copyIn, type CopyOptions, copyOut } from "./copy/copy.ts";
+export { exitCodeOf } from "./run/exit-code.ts";
 export type { RunOutput } from "./run/forward-output.ts";
 export { interact, type Interaction, type Person, resize } from "./run/interact.ts";
 export { Keyboard } from "./run/keyboard.ts";

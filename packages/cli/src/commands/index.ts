@@ -24,6 +24,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import("./doctor.ts")).doctor,
   },
   {
+    path: ["mcp"],
+    summary: "Offer a model a sandbox, by the Model Context Protocol on standard input and output",
+    load: async () => (await import("./mcp.ts")).mcp,
+  },
+  {
     path: ["completion"],
     summary: "Print a script that completes kelpie's words in your shell",
     load: async () => (await import("./completion.ts")).completion,
