@@ -16,7 +16,7 @@ export interface ListedFile {
 }
 
 /** A sandbox, as far as the tools use it. Failures are KelpieErrors. */
-export interface GuestTools extends AsyncDisposable {
+export interface GuestTools {
   run(
     command: string,
     options: { readonly timeoutMs: number; readonly signal: AbortSignal },

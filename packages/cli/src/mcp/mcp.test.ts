@@ -23,7 +23,6 @@ const guest: GuestTools = {
       { name: "b", kind: "directory", sizeBytes: 4096 },
       { name: "a", kind: "file", sizeBytes: 12 },
     ]),
-  [Symbol.asyncDispose]: () => Promise.resolve(),
 };
 
 async function connect(open: () => Promise<GuestTools>): Promise<Client> {

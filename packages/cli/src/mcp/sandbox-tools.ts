@@ -11,7 +11,7 @@ const workspace = "/workspace";
 /** A directory with more names than this is not listed: no model can read it. */
 const listLimit = 10_000;
 
-/** The tools in `sandbox`, which goes with them. */
+/** The tools in `sandbox`. */
 export function sandboxTools(sandbox: Sandbox): GuestTools {
   const { files } = sandbox.agent;
   return {
@@ -55,6 +55,5 @@ export function sandboxTools(sandbox: Sandbox): GuestTools {
       }
       return listed;
     },
-    [Symbol.asyncDispose]: () => sandbox[Symbol.asyncDispose](),
   };
 }

@@ -98,7 +98,7 @@ export function createMcpServer(version: string, guest: () => Promise<GuestTools
 }
 
 const instructions =
-  "A Linux virtual machine of your own, without a network. Everything in it lasts until this session ends; nothing in it reaches the machine that it runs on. /workspace is a good place to work in.";
+  "A Linux virtual machine of your own; run starts in /workspace. What is in it lasts until this session ends. It reaches no network and no file outside unless the person who started it allowed that.";
 
 /** A tool's answer: its texts, or what failed in words that help the model to go on. */
 async function answer(call: () => Promise<readonly string[]>): Promise<CallToolResult> {
