@@ -19,14 +19,33 @@ export interface TiedCommand extends Command {
   readonly needsStdinPipe: boolean;
 }
 
-/** See {@link TiedCommand}. `missing-tool` on a Linux without util-linux. */
-export async function tieToUs(platform: Parts, command: Command): Promise<TiedCommand> {
-  if (platform.host.operatingSystem !== "linux") return tieByPipe(command);
-  return { ...(await tieToParent(platform, command)), needsStdinPipe: false };
+export interface TieOptions {
+  /**
+   * Whether the program, where root starts it on Linux, loses all of root's power but that over files (capabilities(7)):
+   * no devices, no modules, no network or mount settings, no other processes, and none of it ever again.
+   */
+  readonly withoutPower?: boolean;
 }
 
+/** See {@link TiedCommand}. `missing-tool` on a Linux without util-linux. */
+export async function tieToUs(
+  platform: Parts,
+  command: Command,
+  options: TieOptions = {},
+): Promise<TiedCommand> {
+  if (platform.host.operatingSystem !== "linux") return tieByPipe(command);
+  return { ...(await tieToParent(platform, command, options)), needsStdinPipe: false };
+}
+
+// Images and directories may be anybody's: without these, root could not open what an ordinary user can open for himself.
+const powerOverFiles = "-all,+dac_override,+chown,+fowner";
+
 /** `command` such that on Linux the kernel kills it when its parent is gone; elsewhere as it is. */
-export async function tieToParent({ processes, host }: Parts, command: Command): Promise<Command> {
+export async function tieToParent(
+  { processes, host }: Parts,
+  command: Command,
+  { withoutPower = false }: TieOptions = {},
+): Promise<Command> {
   if (host.operatingSystem !== "linux") return command;
   const setpriv = await processes.find("setpriv");
   if (setpriv === undefined) {
@@ -36,7 +55,11 @@ export async function tieToParent({ processes, host }: Parts, command: Command):
   }
   return {
     program: setpriv,
-    args: ["--pdeathsig", "KILL", "--no-new-privs", "--", command.program, ...command.args],
+    args: [
+      ...["--pdeathsig", "KILL", "--no-new-privs"],
+      ...(withoutPower && host.uid === 0 ? ["--inh-caps=-all", `--bounding-set=${powerOverFiles}`] : []),
+      ...["--", command.program, ...command.args],
+    ],
   };
 }
 

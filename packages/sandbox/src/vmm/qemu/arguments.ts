@@ -49,7 +49,10 @@ export function qemuOptions(spec: VmSpec, setting: QemuSetting): QemuOption[] {
     // The processor starts when we have a control channel.
     ["-S"],
     ...(setting.seccomp ? [confinement] : []),
-    ["-machine", [machineType[architecture], ...(isPlain(spec) ? [] : ["memory-backend=ram"])].join(",")],
+    [
+      "-machine",
+      [machineType[architecture], memoryLock, ...(isPlain(spec) ? [] : ["memory-backend=ram"])].join(","),
+    ],
     ["-accel", setting.accelerator === "tcg" ? tcg : setting.accelerator],
     ["-cpu", cpuModel(architecture, setting.accelerator)],
     ["-smp", String(cpus)],
@@ -95,6 +98,9 @@ const confinement: QemuOption = [
   "-sandbox",
   "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
 ];
+
+// A guest's memory is in no core dump, and is not merged with another's, which would let one time what the other has.
+const memoryLock = "dump-guest-core=off,mem-merge=off";
 
 // One thread per processor; translated code may take 128 MiB rather than QEMU's default of 1 GiB.
 const tcg = "tcg,thread=multi,tb-size=128";

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFile } from "node:fs/promises";
 import { connect } from "node:net";
 import type { Duplex } from "node:stream";
 import { test } from "node:test";
@@ -186,4 +187,22 @@ test("a device that QEMU refuses is told with its words", { skip }, async () => 
   await using machine = await vmm.start(spec, never);
   const absent = { kind: "disk", name: "work", path: `${home.path}/absent`, readOnly: false } as const;
   await assert.rejects(machine.plug(absent), fails("process-failed", /No such file/));
+});
+
+test("a QEMU that root starts has no power but over files, and gets none again", {
+  skip:
+    skip === false && (process.getuid?.() !== 0 || process.platform !== "linux")
+      ? "only root has power to lose"
+      : skip,
+}, async () => {
+  await withMachine("hangs", async (_, directory) => {
+    const status = await readFile(`/proc/${await qemuOf(directory)}/status`, "utf8");
+    const field = (name: string): string | undefined =>
+      new RegExp(`^${name}:\\s*(\\S+)`, "m").exec(status)?.[1];
+    const chownOverrideAndOwner = "000000000000000b";
+    assert.equal(field("CapBnd"), chownOverrideAndOwner);
+    assert.equal(field("CapEff"), chownOverrideAndOwner);
+    assert.equal(field("NoNewPrivs"), "1");
+    assert.equal(field("Seccomp"), "2");
+  });
 });

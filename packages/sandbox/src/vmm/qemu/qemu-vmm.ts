@@ -87,11 +87,11 @@ export class QemuVmm implements Vmm {
     const { runDirectory, keep } = spec;
     const qemu = { program: this.#installation.program, args: flatten(qemuOptions(spec, setting)) };
     if (keep !== undefined) {
-      const tied = await tieToParent(this.#platform, qemu);
+      const tied = await tieToParent(this.#platform, qemu, { withoutPower: true });
       const keeperPid = await launchKeeper(this.#platform, tied, keep, { cwd: runDirectory });
       return await keptMonitorProcess(this.#platform, keeperPid, runDirectory);
     }
-    const command = await tieToUs(this.#platform, qemu);
+    const command = await tieToUs(this.#platform, qemu, { withoutPower: true });
     const child = await processes.spawn(command.program, command.args, {
       cwd: runDirectory,
       stdin: command.needsStdinPipe ? "pipe" : "ignore",
