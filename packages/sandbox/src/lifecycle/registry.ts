@@ -8,6 +8,9 @@ import { abandonedRunDirectories, isSandboxId, sandboxesDirectory } from "./run-
 import { hasRecord, readRecord, type SandboxRecord } from "./sandbox-record.ts";
 import { isLive, type SandboxState, sandboxState } from "./sandbox-state.ts";
 
+/** Beyond a time to live, which counts from the end of the start. */
+const lateMs = 300_000;
+
 /** A sandbox as it is now. */
 export interface SandboxEntry {
   readonly id: string;
@@ -140,6 +143,6 @@ export async function collectGarbage(platform: Parts, home: string, dryRun: bool
 function garbageReason({ record, state }: SandboxEntry, nowMs: number): string | undefined {
   if (!isLive(state)) return "reason" in state ? `${state.kind}: ${state.reason}` : state.kind;
   // Its keeper ends it; this is for one whose host slept meanwhile.
-  const isOver = record?.ttlMs !== undefined && record.createdMs + record.ttlMs < nowMs;
+  const isOver = record?.ttlMs !== undefined && record.createdMs + record.ttlMs + lateMs < nowMs;
   return isOver && state.kind !== "creating" ? "past its time to live" : undefined;
 }

@@ -26,25 +26,27 @@ export class Keyboard implements AsyncIterable<Uint8Array> {
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, undefined> {
     const chunks: AsyncIterable<Uint8Array> = this.#stdin;
     for await (const chunk of chunks) {
-      const typed = this.#hasDetachKeys ? this.#filter(chunk) : chunk;
-      if (typed === undefined) {
+      const { typed, isLeaving } = this.#hasDetachKeys
+        ? this.#filter(chunk)
+        : { typed: chunk, isLeaving: false };
+      if (typed.length > 0) yield typed;
+      if (isLeaving) {
         this.#detach.abort();
         return;
       }
-      if (typed.length > 0) yield typed;
     }
     if (this.#isHolding) yield Uint8Array.of(first);
   }
 
-  /** `chunk` without the keys that were held back, or undefined at the second key. */
-  #filter(chunk: Uint8Array): Uint8Array | undefined {
+  /** `chunk` without the keys that are held back, as far as the second of the two. */
+  #filter(chunk: Uint8Array): { readonly typed: Uint8Array; readonly isLeaving: boolean } {
     const typed: number[] = [];
     for (const byte of chunk) {
-      if (this.#isHolding && byte === second) return undefined;
+      if (this.#isHolding && byte === second) return { typed: Uint8Array.from(typed), isLeaving: true };
       if (this.#isHolding) typed.push(first);
       this.#isHolding = byte === first;
       if (!this.#isHolding) typed.push(byte);
     }
-    return Uint8Array.from(typed);
+    return { typed: Uint8Array.from(typed), isLeaving: false };
   }
 }

@@ -63,7 +63,7 @@ export interface VmSpec {
 
 /** What a keeper does for a machine that outlives the process that started it. Times are in whole seconds. */
 export interface KeepOptions {
-  /** Ends the machine this long after its start; never when absent. */
+  /** Ends the machine this long after its release; never when absent. */
   readonly ttlSeconds?: number;
   /** Ends it when no agent port was in use for this long, to within an eighth; never when absent. */
   readonly idleSeconds?: number;

@@ -31,7 +31,7 @@ export const qemuLogLimitBytes = 32 << 10;
 
 /**
  * Arguments: TTL IDLE START-WITHIN (seconds, 0 is never) remove|keep, then the command.
- * SIGTERM ends the machine. A watcher that has outlived a killed keeper ends nothing but the QEMU that it knew.
+ * SIGUSR1 says that the start is complete: the times count from then. SIGTERM ends the machine. A watcher that has outlived a killed keeper ends nothing but the QEMU that it knew.
  */
 export const keeperScript = `
 ttl=$1 idle=$2 within=$3 after=$4
@@ -71,6 +71,11 @@ watch_idle() {
   done
 }
 
+watch_life() {
+  [ "$ttl" -eq 0 ] || (sleep "$ttl" && end ttl) &
+  [ "$idle" -eq 0 ] || watch_idle &
+}
+
 exec 2>/dev/null
 identify $$ >keeper
 mkfifo .console .events .words
@@ -85,8 +90,7 @@ qemu=$!
 identify "$qemu" >qemu
 known=$(identity "$qemu")
 trap 'end killed' TERM
-[ "$ttl" -eq 0 ] || (sleep "$ttl" && end ttl) &
-[ "$idle" -eq 0 ] || watch_idle &
+trap watch_life USR1
 (sleep "$within" && { [ -e ready ] || end start; }) &
 
 wait "$qemu"

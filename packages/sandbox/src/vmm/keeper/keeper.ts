@@ -2,7 +2,6 @@
 
 import { join } from "node:path";
 import {
-  type Files,
   isSameProcessAlive,
   type LaunchOptions,
   type Platform,
@@ -31,9 +30,16 @@ export function launchKeeper(
   );
 }
 
-/** Tells the keeper that the start is complete. */
-export async function confirmStart(files: Files, directory: string): Promise<void> {
-  await using _file = await files.open(join(directory, keeperFiles.ready), "replace", 0o600);
+/** Tells the keeper that the start is complete: its times count from here. */
+export async function confirmStart(
+  { files, processes }: Pick<Platform, "files" | "processes">,
+  directory: string,
+  keeper: ProcessIdentity,
+): Promise<void> {
+  {
+    await using _file = await files.open(join(directory, keeperFiles.ready), "replace", 0o600);
+  }
+  processes.signal(keeper.pid, "SIGUSR1");
 }
 
 /** Ends a keeper and its machine at once, by force where it does not answer. Resolves when it is gone. */

@@ -11,7 +11,7 @@ import {
 } from "@kelpie/platform";
 import { asObject } from "../../qmp/messages.ts";
 import { QmpClient } from "../../qmp/qmp-client.ts";
-import { confirmStart, endKeeper } from "../keeper/keeper.ts";
+import { endKeeper } from "../keeper/keeper.ts";
 import { keeperFiles } from "../keeper/keeper-script.ts";
 import { keptDiagnosis, keptProcess, keptStop } from "../keeper/kept-files.ts";
 import type { StopReason, VmState } from "../vm-state.ts";
@@ -85,8 +85,8 @@ export class KeptMachine implements VirtualMachine {
     });
   }
 
-  async release(): Promise<void> {
-    await confirmStart(this.#platform.files, this.#directory);
+  release(): Promise<void> {
+    return Promise.resolve();
   }
 
   save(): Promise<void> {

@@ -77,7 +77,7 @@ export async function keptMonitorProcess(
     exit,
     diagnose: () => keptDiagnosis(files, runDirectory),
     kill: () => void processes.signal(keeperPid, "SIGTERM"),
-    release: () => confirmStart(files, runDirectory),
+    release: () => confirmStart(platform, runDirectory, keeper),
     forget: () => watch.abort(),
     async [Symbol.asyncDispose]() {
       await endKeeper(platform, keeper);
