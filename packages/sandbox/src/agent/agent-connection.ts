@@ -27,6 +27,8 @@ export const sharedWindows: Windows = { streamBytes: 128 << 10, connectionBytes:
 /** Bounds what Node holds for one connection, headers and queued frames included; in MiB. */
 const sessionMemoryMiB = 16;
 const headerListLimitBytes = 16 << 10;
+/** A chunk of the agent's fits in one frame. */
+const frameLimitBytes = (64 << 10) + 64;
 const reconnectWithinMs = 10_000;
 const helloRepeatMs = 500;
 /** A port has no connection ends, so an agent that was started again is noticed by its silence. */
@@ -165,6 +167,7 @@ function startHttp2(stream: Duplex, { streamBytes, connectionBytes }: Windows): 
       enablePush: false,
       initialWindowSize: streamBytes,
       maxHeaderListSize: headerListLimitBytes,
+      maxFrameSize: frameLimitBytes,
     },
   });
   session.setLocalWindowSize(connectionBytes);

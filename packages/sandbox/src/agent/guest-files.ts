@@ -100,9 +100,10 @@ export class GuestFiles {
         expected: `1 to ${maxDepth}`,
         found: `${depth}`,
       });
-    const pages = this.#bulk.listDirectory({ path: place(path), depth }, { signal });
-    for await (const { files } of this.#stream("list", path, pages, signal))
-      for (const file of files) yield listedFile(file, depth);
+    const pages = this.#stream("list", path, signal, (stop) =>
+      this.#bulk.listDirectory({ path: place(path), depth }, { signal: stop }),
+    );
+    for await (const { files } of pages) for (const file of files) yield listedFile(file, depth);
   }
 
   /** Makes a directory; with `parents` those above it too, content if it is there. */
@@ -169,8 +170,10 @@ export class GuestFiles {
   ): AsyncGenerator<Uint8Array, undefined> {
     const length = lengthBytes === undefined ? undefined : BigInt(lengthBytes);
     const request = { path: place(path), offset: BigInt(offsetBytes), ...given({ length }) };
-    for await (const { part } of this.#stream("read", path, this.#bulk.readFile(request, { signal }), signal))
-      if (part.case === "data") yield part.value;
+    const parts = this.#stream("read", path, signal, (stop) =>
+      this.#bulk.readFile(request, { signal: stop }),
+    );
+    for await (const { part } of parts) if (part.case === "data") yield part.value;
   }
 
   /** A small file's bytes as a whole; `limit-exceeded` if it has more than `limitBytes`. */
@@ -246,8 +249,11 @@ export class GuestFiles {
     path: GuestPath,
     { exclude = [], signal = neverAborted }: { exclude?: readonly string[]; signal?: AbortSignal } = {},
   ): AsyncGenerator<Uint8Array, undefined> {
-    const parts = this.#bulk.exportTar({ path: place(path), exclude: [...exclude] }, { signal });
-    for await (const { data } of this.#stream("pack", path, parts, signal)) yield data;
+    const request = { path: place(path), exclude: [...exclude] };
+    const parts = this.#stream("pack", path, signal, (stop) =>
+      this.#bulk.exportTar(request, { signal: stop }),
+    );
+    for await (const { data } of parts) yield data;
   }
 
   /** What changes from here on; with `recursive` below it too. Ends when it is left or `signal` aborts. */
@@ -255,8 +261,11 @@ export class GuestFiles {
     path: GuestPath,
     { recursive = false, signal = neverAborted, onStarted = () => undefined }: WatchOptions = {},
   ): AsyncGenerator<GuestFileChange, undefined> {
-    const events = this.#service.watchFiles({ path: place(path), recursive }, { signal });
-    for await (const event of this.#stream("watch", path, events, signal)) {
+    const request = { path: place(path), recursive };
+    const events = this.#stream("watch", path, signal, (stop) =>
+      this.#service.watchFiles(request, { signal: stop }),
+    );
+    for await (const event of events) {
       if (event.event.case === "started") onStarted();
       const change = fileChange(event);
       if (change !== undefined) yield change;
@@ -286,16 +295,20 @@ export class GuestFiles {
     }
   }
 
+  /** A call that is answered by a stream. Whoever leaves the stream ends the call. */
   async *#stream<T>(
     what: string,
     path: GuestPath,
-    messages: AsyncIterable<T>,
     signal: AbortSignal,
+    call: (stop: AbortSignal) => AsyncIterable<T>,
   ): AsyncGenerator<T> {
+    const left = new AbortController();
     try {
-      yield* messages;
+      yield* call(AbortSignal.any([signal, left.signal]));
     } catch (error) {
       throw fileError(`${what} ${name(path)}`, error, signal);
+    } finally {
+      left.abort();
     }
   }
 }

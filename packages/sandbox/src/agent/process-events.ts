@@ -191,9 +191,17 @@ export class ProcessFollower {
       return;
     }
     async function* requests(): AsyncGenerator<MessageInitShape<typeof WriteStdinRequestSchema>> {
-      yield { id, offset: stdinBytes };
-      for (const data of repeated ?? []) yield { data };
-      for await (const data of stdin?.chunks(stop) ?? []) yield { data };
+      // Each piece says where it belongs: what the lost connection carried may still be on its way to the process.
+      let offset = stdinBytes;
+      yield { id, offset };
+      for (const data of repeated ?? []) {
+        yield { offset, data };
+        offset += BigInt(data.length);
+      }
+      for await (const data of stdin?.chunks(stop) ?? []) {
+        yield { offset, data };
+        offset += BigInt(data.length);
+      }
       if (!stop.aborted) yield { end: true };
     }
     processes.writeStdin(requests(), { signal: stop }).catch((error: unknown) => {

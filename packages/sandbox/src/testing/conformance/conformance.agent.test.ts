@@ -1,31 +1,37 @@
 // The agent as a process of this machine, over its Unix socket: `KELPIE_AGENT` says which program it is.
 
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
+import assert from "node:assert/strict";
+import { test } from "node:test";
 import { realPlatform } from "@kelpie/platform";
-import { describeAgent } from "./suite.ts";
+import { AgentClient } from "../../agent/agent-client.ts";
+import { startAgentProcess } from "./agent-process.ts";
+import { checkLeavesNothing } from "./leaves-nothing.ts";
 import { type Subject, subject } from "./subject.ts";
+import { describeAgent } from "./suite.ts";
 
 const program = process.env["KELPIE_AGENT"];
 const connections = 16;
+const manyProcesses = 500;
+const skip = program === undefined ? "KELPIE_AGENT names no agent; `npm test -- guest` does" : false;
 
 async function start(): Promise<Subject> {
   const directory = await realPlatform.files.temporaryDirectory("kelpie-agent-");
-  const socket = `${directory.path}/agent`;
-  const agent: ChildProcess = spawn(program ?? "", ["--unix", socket], {
-    stdio: ["ignore", "inherit", "pipe"],
-  });
-  // Its first line says that it serves.
-  await once(agent.stderr ?? agent, "data");
+  const agent = await startAgentProcess(program ?? "", directory.path);
   const places = Array.from({ length: connections }, (_, index) => index);
-  const open = (_: number, signal: AbortSignal) => realPlatform.network.connectUnix(socket, signal);
+  const open = (_: number, signal: AbortSignal) => realPlatform.network.connectUnix(agent.socket, signal);
   return subject(places, open, async () => {
-    const ended = once(agent, "exit");
-    agent.kill("SIGKILL");
-    await ended;
+    await agent[Symbol.asyncDispose]();
     await directory[Symbol.asyncDispose]();
   });
 }
 
-const skip = program === undefined ? "KELPIE_AGENT names no agent; `npm test -- guest` does" : false;
 describeAgent("as a process of this machine", start, skip);
+
+test(`${manyProcesses} processes leave nothing in the agent`, { skip, timeout: 60_000 }, async () => {
+  await using directory = await realPlatform.files.temporaryDirectory("kelpie-agent-");
+  await using agent = await startAgentProcess(program ?? "", directory.path);
+  const open = (signal: AbortSignal) => realPlatform.network.connectUnix(agent.socket, signal);
+  await using client = new AgentClient({ ...realPlatform, open });
+  const [, after] = await checkLeavesNothing(client, manyProcesses);
+  assert.ok(after.residentBytes < 16 << 20, `${after.residentBytes} bytes are resident`);
+});
