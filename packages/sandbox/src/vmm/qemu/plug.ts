@@ -109,8 +109,8 @@ export function ninepOptions(
       "local",
       `id=${name}`,
       `path=${path.replaceAll(",", ",,")}`,
-      // Owners, modes and special files that the guest sets are kept in attributes: no privilege is needed, none is given.
-      "security_model=mapped-xattr",
+      // Files are what they are on both sides, symlinks too, and belong to whoever runs QEMU where an owner cannot be set.
+      "security_model=none",
       // A device or socket on the host is none of the guest's business, and one directory may span file systems.
       "multidevs=remap",
       ...(readOnly ? ["readonly=on"] : []),
