@@ -3,11 +3,11 @@
 export type { AlpineArchive } from "./alpine/archive.ts";
 export {
   type AlpineBase,
-  installOver,
   keptPackages,
   readAlpineBase,
   triggeredPackages,
 } from "./alpine/base.ts";
+export { installOver } from "./alpine/install-over.ts";
 export { alpineDatabase, type InstalledState } from "./alpine/database.ts";
 export {
   type InstalledFile,

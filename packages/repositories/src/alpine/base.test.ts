@@ -19,8 +19,9 @@ import {
 import { realPlatform } from "@kelpie/platform";
 import { type Mirror, startMirror } from "../testing/mirror.ts";
 import type { AlpineArchive } from "./archive.ts";
-import { installOver, readAlpineBase, triggeredPackages } from "./base.ts";
+import { readAlpineBase, triggeredPackages } from "./base.ts";
 import { alpineDatabase } from "./database.ts";
+import { installOver } from "./install-over.ts";
 import { readInstalled } from "./installed.ts";
 import { mergePackages } from "./merge.ts";
 import { type AlpineRepository, openAlpineRepositories } from "./repository.ts";
