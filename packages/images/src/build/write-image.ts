@@ -103,6 +103,7 @@ async function describe(
       packageVersion: plan.kernel.source === "path" ? "" : plan.kernel.package.version,
       format: kernel.format,
       images: await kernelImages(kernel),
+      ...(kernel.mountsRoot ? { mountsRoot: true } : {}),
       ...(plan.kernel.source === "kelpie" ? { build: buildOf(plan.kernel) } : {}),
     },
     guest: {

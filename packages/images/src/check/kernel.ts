@@ -2,7 +2,8 @@
 
 import { embeddedConfig, extractVmlinux, identifyKernel, maxKernelBytes } from "@kelpie/formats";
 import type { Files } from "@kelpie/platform";
-import { parseKernelConfig } from "../kernel/build/kernel-config.ts";
+import { type KernelOptions, parseKernelConfig } from "../kernel/build/kernel-config.ts";
+import { missingForRoot } from "../kernel/read-compiled-kernel.ts";
 import { kernelFormats } from "../kernel/read-guest-kernel.ts";
 import { vmmsFor } from "../kernel/vmms.ts";
 import { kernelImages } from "../metadata/boot-kernel.ts";
@@ -29,12 +30,28 @@ export async function checkKernel(
     const inner = found.kind === "bzimage" ? await extractVmlinux(bytes, where) : bytes;
     const text = await embeddedConfig(inner, where);
     const config = text === undefined ? undefined : parseKernelConfig(text, `${where}, its configuration`);
+    if (metadata.kernel.mountsRoot === true) findings.push(rootFinding(entry, config));
     for (const finding of checkDrivers({ bytes: inner, config }, modules))
       findings.push(
         entry.file === "vmlinuz" ? finding : { ...finding, what: `${finding.what}, in ${entry.file}` },
       );
   }
   return findings;
+}
+
+/** What boots without an initrd must show that it can. */
+function rootFinding({ file }: KernelImageEntry, config: KernelOptions | undefined): Finding {
+  const missing = config === undefined ? undefined : missingForRoot(config);
+  return {
+    what: `${file}: mounts the root file system without an initrd`,
+    isMet: missing?.length === 0,
+    found:
+      missing === undefined
+        ? "a kernel that does not say what it was configured with"
+        : missing.length === 0
+          ? "all built in"
+          : `without ${missing.map((option) => `CONFIG_${option}`).join(", ")}`,
+  };
 }
 
 /** By its magic numbers alone: that it is for the machine, of the form, and for the monitors that the metadata names. */

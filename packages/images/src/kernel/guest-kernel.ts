@@ -39,6 +39,8 @@ export interface GuestKernel {
   readonly format: KernelFormat;
   /** The same kernel in other forms, which some VMMs need and others boot faster. */
   readonly variants: readonly KernelVariant[];
+  /** Whether drivers of the disk and of its file system are built in, so that it finds its root without an initrd. */
+  readonly mountsRoot: boolean;
   /** In the order of loading: every dependency above what needs it. */
   readonly modules: readonly ModuleLine[];
   /** Names of wanted modules that are part of the kernel image, in the order in which they are wanted. */

@@ -4,8 +4,17 @@ import { join } from "node:path";
 import { bytesSource, identifyKernel, maxKernelBytes, type TreeEntry } from "@kelpie/formats";
 import { type Architecture, type Files, KelpieError } from "@kelpie/platform";
 import type { BuiltKernel } from "./build/built-kernel.ts";
+import { type KernelOptions, parseKernelConfig } from "./build/kernel-config.ts";
 import type { GuestKernel, KernelVariant } from "./guest-kernel.ts";
 import { kernelFromFiles } from "./read-guest-kernel.ts";
+
+/** What a kernel needs to come from its first instruction to /sbin/init on a virtio disk by itself. */
+const ownRoot = ["VIRTIO_PCI", "VIRTIO_BLK", "EXT4_FS", "DEVTMPFS", "DEVTMPFS_MOUNT"];
+
+/** The options that a kernel would need beside those it has to mount its root without an initrd. */
+export function missingForRoot(config: KernelOptions): readonly string[] {
+  return ownRoot.filter((option) => config.get(option) !== "y");
+}
 
 /** @throws KelpieError `unsupported` for a kernel that lacks what a VM needs, `malformed`. */
 export async function readCompiledKernel(
@@ -23,7 +32,9 @@ export async function readCompiledKernel(
   ];
   const kernel = await kernelFromFiles({ architecture, entries, where: directory }, signal);
   const variants = "vmlinux" in sizeBytes ? [elfVariant(await read("vmlinux"), architecture, directory)] : [];
-  return { ...kernel, variants };
+  const config = parseKernelConfig(new TextDecoder().decode(await read("config")), directory);
+  const mountsRoot = missingForRoot(config).length === 0;
+  return { ...kernel, variants, mountsRoot };
 }
 
 function elfVariant(bytes: Uint8Array, architecture: Architecture, where: string): KernelVariant {

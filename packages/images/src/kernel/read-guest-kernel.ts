@@ -63,7 +63,7 @@ export async function kernelFromFiles(
   for (const { when, name } of order.lines) modules.push({ when, module: await index.module(name) });
   const { image, format } = await bootableImage({ architecture, entries, where }, release, signal);
   const { builtIn, absent } = order;
-  return { architecture, release, image, format, variants: [], modules, builtIn, absent };
+  return { architecture, release, image, format, variants: [], mountsRoot: false, modules, builtIn, absent };
 }
 
 function releaseDirectories(entries: readonly TreeEntry[]): string[] {

@@ -79,6 +79,8 @@ const schema = z.strictObject({
       .min(1)
       .max(2)
       .optional(),
+    /** Whether it has all that it takes to mount the root file system without an initrd (docs/boot-contract.md). */
+    mountsRoot: z.literal(true).optional(),
     /** What a kernel that was compiled for Kelpie was made from. */
     build: z
       .strictObject({

@@ -11,6 +11,8 @@ export interface BootFiles {
   readonly rootfs: string;
   readonly kernel: string;
   readonly initrd: string;
+  /** Whether the kernel mounts the root file system by itself. */
+  readonly withoutInitrd: boolean;
   /** SHA-256 of each, in hexadecimal. */
   readonly digests: { readonly rootfs: string; readonly kernel: string; readonly initrd: string };
 }
@@ -24,6 +26,7 @@ export function bootFiles(image: StoredImage): BootFiles {
     rootfs: imageFile(image, "rootfs.ext4"),
     kernel: imageFile(image, qemuKernel),
     initrd: imageFile(image, "initrd"),
+    withoutInitrd: image.mountsRoot,
     digests: {
       rootfs: files["rootfs.ext4"].sha256,
       kernel: (files[qemuKernel] ?? files.vmlinuz).sha256,

@@ -37,6 +37,7 @@ const entrySchema = z.strictObject({
   }),
   /** What QEMU is given as the kernel. */
   qemuKernel: z.enum(kernelFileNames),
+  mountsRoot: z.boolean(),
 });
 
 const indexSchema = z.strictObject({ schemaVersion: z.literal(indexVersion), images: z.array(entrySchema) });
@@ -106,6 +107,7 @@ async function readSummary(
       sizeBytes: imageFiles(metadata).reduce((total, file) => total + file.sizeBytes, 0),
       files: contents,
       qemuKernel: bootKernel(metadata, "qemu") ?? "vmlinuz",
+      mountsRoot: kernel.mountsRoot === true,
     };
   } catch (error) {
     if (KelpieError.is(error)) return { directory, reason: error.message };

@@ -48,6 +48,8 @@ export interface StoredImage {
   readonly files: StoredFiles;
   /** What QEMU is given as the kernel. */
   readonly qemuKernel: KernelFileName;
+  /** Whether the kernel mounts the root file system by itself. */
+  readonly mountsRoot: boolean;
   /** Names that a person has given to its version. */
   readonly tags: readonly string[];
   /** References of registries that it was fetched by. */

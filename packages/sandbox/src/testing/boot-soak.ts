@@ -1,7 +1,7 @@
 // Cold boots in a row: how many fail, and how long they take.
 //
 //   node packages/sandbox/src/testing/boot-soak.ts IMAGE-DIRECTORY [--arch amd64|arm64] [--count 200] [--timeout SECONDS] \
-//     [--kernel vmlinuz]
+//     [--kernel vmlinuz] [--no-initrd]
 //
 // IMAGE-DIRECTORY holds rootfs.ext4, vmlinuz and initrd, as a directory of KELPIE_HOME/images does; `--kernel` names another
 // file of it, such as vmlinux. A boot counts when
@@ -21,6 +21,7 @@ const { values, positionals } = parseArgs({
   options: {
     arch: { type: "string", default: realPlatform.host.architecture ?? "amd64" },
     count: { type: "string", default: "200" },
+    "no-initrd": { type: "boolean", default: false },
     kernel: { type: "string", default: "vmlinuz" },
     timeout: { type: "string", default: "60" },
   },
@@ -37,6 +38,7 @@ const image = {
   rootfs: join(directory, "rootfs.ext4"),
   kernel: join(directory, values.kernel),
   initrd: join(directory, "initrd"),
+  withoutInitrd: values["no-initrd"],
 };
 
 const stop = new AbortController();

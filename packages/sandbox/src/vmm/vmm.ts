@@ -15,6 +15,8 @@ export interface BootImage {
   readonly rootfs: string;
   readonly kernel: string;
   readonly initrd: string;
+  /** The kernel mounts the root by itself, and the initrd is left out (docs/boot-contract.md). Default false. */
+  readonly withoutInitrd?: boolean;
   /** SHA-256 of the files in hexadecimal, where whoever found them has checked it. */
   readonly digests?: { readonly rootfs: string; readonly kernel: string; readonly initrd: string };
 }

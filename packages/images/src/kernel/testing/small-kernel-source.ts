@@ -55,14 +55,18 @@ export interface SmallSource {
   readonly archive: string;
 }
 
-/** Packs the source; `marks` are names of empty files in it, by which the Makefile is told to misbehave. */
+/**
+ * Packs the source; `marks` are names of empty files in it, by which the Makefile is told to misbehave, and `options` are
+ * further ones that it knows.
+ */
 export async function smallKernelSource(
   directory: string,
   marks: readonly string[] = [],
+  options: readonly string[] = [],
 ): Promise<SmallSource> {
   const tree = join(directory, "linux-source-6.1");
   mkdirSync(tree, { recursive: true });
-  const known = ["TINY", "SMP", "NET", "MODE", "ANSWER"].map((name) => `${name}\n`).join("");
+  const known = ["TINY", "SMP", "NET", ...options].map((name) => `${name}\n`).join("");
   const files = { Makefile: makefile, known, bzImage: bzImage(), vmlinux: vmlinux(), Image: arm64Image() };
   for (const [name, content] of [...Object.entries(files), ...marks.map((mark) => [mark, ""] as const)])
     writeFileSync(join(tree, name), content);

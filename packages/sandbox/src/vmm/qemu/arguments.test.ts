@@ -88,15 +88,23 @@ test("a comma in a path stays in its option", () => {
 });
 
 test("the kernel's command line says what the contract asks for", () => {
-  const words = kernelCommandLine({
-    architecture: "arm64",
-    accelerator: "kvm",
-    hostname: "box",
-    agentPorts: 2,
-  });
+  const options = { architecture: "arm64", accelerator: "kvm", hostname: "box", agentPorts: 2 } as const;
+  const words = kernelCommandLine({ ...options, withoutInitrd: false });
   for (const word of ["root=LABEL=kelpie-root", "rw", "panic=-1", "kelpie.hostname=box", "kelpie.ports=2"]) {
     assert.ok(words.includes(word), word);
   }
+  const direct = kernelCommandLine({ ...options, withoutInitrd: true });
+  assert.deepEqual(
+    direct.filter((word) => word.startsWith("root")),
+    ["root=/dev/vda", "rootfstype=ext4"],
+  );
+});
+
+test("a kernel that mounts the root by itself is given no initrd", () => {
+  const image = { ...spec.image, withoutInitrd: true };
+  assert.equal(value("-initrd"), "/i/initrd");
+  assert.equal(value("-initrd", { image }), undefined);
+  assert.match(value("-append", { image }) ?? "", / root=\/dev\/vda /);
 });
 
 test("a machine that is to be saved has its memory in a file, and a restored one a copy of its own", () => {

@@ -60,7 +60,7 @@ export function qemuOptions(spec: VmSpec, setting: QemuSetting): QemuOption[] {
     ...memory(spec),
     ...(setting.firmware === undefined ? [] : [["-bios", setting.firmware] as const]),
     ["-kernel", image.kernel],
-    ["-initrd", image.initrd],
+    ...(image.withoutInitrd === true ? [] : [["-initrd", image.initrd] as const]),
     ["-append", commandLine(spec, setting)],
     ["-chardev", `socket,id=qmp,path=${escaped(setting.qmpSocket)},server=off`],
     ["-mon", "chardev=qmp,mode=control"],
@@ -168,7 +168,13 @@ function json(value: Record<string, unknown>): string {
 }
 
 function commandLine({ image, hostname, agentPorts: ports }: VmSpec, { accelerator }: QemuSetting): string {
-  const options = { architecture: image.architecture, accelerator, hostname, agentPorts: ports };
+  const options = {
+    architecture: image.architecture,
+    accelerator,
+    hostname,
+    agentPorts: ports,
+    withoutInitrd: image.withoutInitrd === true,
+  };
   return kernelCommandLine(options).join(" ");
 }
 

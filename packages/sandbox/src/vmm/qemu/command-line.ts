@@ -9,23 +9,27 @@ export interface CommandLineOptions {
   readonly accelerator: Accelerator;
   readonly hostname: string;
   readonly agentPorts: number;
+  /** Whether the kernel finds the root by itself: it knows no labels, and the root is the first disk. */
+  readonly withoutInitrd: boolean;
 }
 
 const consoleOf: Readonly<Record<Architecture, string>> = { amd64: "ttyS0", arm64: "ttyAMA0" };
 
 /** The words of the command line, in their order. */
 export function kernelCommandLine(options: CommandLineOptions): string[] {
-  const { architecture, accelerator, hostname, agentPorts } = options;
+  const { architecture, accelerator, hostname, agentPorts, withoutInitrd } = options;
   return [
     `console=${consoleOf[architecture]}`,
     // Warnings and worse still reach the console, so a panic is seen; each line costs an emulated guest about 0.3 ms.
     "quiet",
-    "root=LABEL=kelpie-root",
+    ...(withoutInitrd ? ["root=/dev/vda", "rootfstype=ext4"] : ["root=LABEL=kelpie-root"]),
     "rw",
     "panic=-1",
     // The kernel's tests of its own ciphers take a sixth of an emulated boot.
     "cryptomgr.notests",
     ...(architecture === "amd64" && accelerator === "tcg" ? emulatedTimer : []),
+    // Nothing is speculated where a processor is emulated.
+    ...(accelerator === "tcg" ? ["mitigations=off"] : []),
     `kelpie.hostname=${hostname}`,
     `kelpie.ports=${agentPorts}`,
   ];
