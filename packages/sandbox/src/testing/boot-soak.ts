@@ -59,6 +59,7 @@ for (let boot = 1; boot <= count && !isStopped(); boot++) {
       vmm,
       image,
       home: home.path,
+      start: "cold",
       bootTimeoutMs: Number(values.timeout) * 1000,
       signal: stop.signal,
     });
