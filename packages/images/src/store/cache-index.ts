@@ -15,7 +15,7 @@ import { isUnwritable, stampOf } from "./verified.ts";
 
 const maxIndexBytes = 64 << 20;
 /** Raised with every change of an entry: an older index is made anew. */
-const indexVersion = 5;
+const indexVersion = 6;
 
 const fileEntry = z.strictObject({ sizeBytes: z.number(), sha256: z.string() });
 
