@@ -30,6 +30,6 @@ export { realPlatform } from "./real/index.ts";
 export { type Main, runMain } from "./real/run-main.ts";
 export { runChecked } from "./run-checked.ts";
 export type { Terminal, TerminalKeys, TerminalSize } from "./terminal.ts";
-export { writeFileAtomic } from "./write-file-atomic.ts";
+export { replaceFile, writeFileAtomic } from "./write-file-atomic.ts";
 export { readTextIfPresent } from "./read-text-if-present.ts";
 export { tryParseJson } from "./try-parse-json.ts";

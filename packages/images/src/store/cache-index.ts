@@ -2,7 +2,7 @@
 // It is never the truth: an entry counts only while the metadata.json that it was made from is unchanged.
 
 import { join } from "node:path";
-import { type Files, KelpieError, type Platform, writeFileAtomic } from "@kelpie/platform";
+import { type Files, KelpieError, type Platform, replaceFile } from "@kelpie/platform";
 import { z } from "zod";
 import { bootKernel } from "../metadata/boot-kernel.ts";
 import {
@@ -70,12 +70,12 @@ export async function summarize(
   const paths = directories.map((directory) => join(root, directory, "metadata.json"));
   const statuses = await platform.files.statAll(paths);
   const results = await Promise.all(
-    directories.map((directory, index) => {
+    directories.map(async (directory, index) => {
       const status = statuses[index];
       if (status === undefined) return { directory, reason: "metadata.json is missing" };
       const stamp = stampOf(status);
       const entry = known.get(directory);
-      return entry?.stamp === stamp ? entry : readSummary(platform.files, root, directory, stamp);
+      return entry?.stamp === stamp ? entry : await readSummary(platform.files, root, directory, stamp);
     }),
   );
   const images = results.filter((result) => "stamp" in result);
@@ -129,7 +129,7 @@ async function readIndex(files: Files, path: string): Promise<ReadonlyMap<string
 async function writeIndex(platform: Platform, root: string, images: readonly ImageSummary[]): Promise<void> {
   const text = `${JSON.stringify({ schemaVersion: indexVersion, images })}\n`;
   try {
-    await writeFileAtomic(platform, join(root, "cache.json"), text);
+    await replaceFile(platform, join(root, "cache.json"), text);
   } catch (error) {
     // A store that cannot be written can still be listed.
     if (!isUnwritable(error)) throw error;

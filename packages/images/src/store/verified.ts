@@ -9,7 +9,7 @@ import {
   KelpieError,
   type Platform,
   readTextIfPresent,
-  writeFileAtomic,
+  replaceFile,
 } from "@kelpie/platform";
 
 const maxRecordBytes = 256;
@@ -70,7 +70,7 @@ export async function remember(
     // Not `makeDirectory`: on a read-only file system that would say that nothing is there.
     if ((await files.stat(verifiedDirectory(root))) === undefined)
       await files.makeNewDirectory(verifiedDirectory(root));
-    await writeFileAtomic(platform, join(verifiedDirectory(root), sha256), stampOf(status));
+    await replaceFile(platform, join(verifiedDirectory(root), sha256), stampOf(status));
   } catch (error) {
     const isRace = KelpieError.is(error) && error.code === "already-exists";
     if (!isRace && !isUnwritable(error)) throw error;

@@ -1,13 +1,12 @@
-// The compression of parts: zstd, in memory, away from the main thread.
+// The compression of parts: zstd, in memory. To compress takes long and happens away from the main thread; to decompress
+// takes less than to hand the bytes over to another.
 
 import { promisify } from "node:util";
-import { constants, zstdCompress, zstdDecompress } from "node:zlib";
+import { constants, zstdCompress, zstdDecompressSync } from "node:zlib";
 import { describeError, KelpieError } from "@kelpie/platform";
 
 const level = 9;
-const longestOutputBytes = 8 << 20;
 const compress = promisify(zstdCompress);
-const decompress = promisify(zstdDecompress);
 
 /** The same bytes for the same content and the same build of Node. */
 export async function compressPart(bytes: Uint8Array): Promise<Uint8Array> {
@@ -17,16 +16,13 @@ export async function compressPart(bytes: Uint8Array): Promise<Uint8Array> {
 }
 
 /** @throws KelpieError `malformed` where it is damaged or is not `sizeBytes` long. */
-export async function decompressPart(
-  bytes: Uint8Array,
-  sizeBytes: number,
-  where: string,
-): Promise<Uint8Array> {
+export function decompressPart(bytes: Uint8Array, sizeBytes: number, where: string): Uint8Array {
   let content: Uint8Array;
   try {
-    content = await decompress(bytes, {
+    content = zstdDecompressSync(bytes, {
       maxOutputLength: sizeBytes,
-      chunkSize: Math.max(64, Math.min(sizeBytes, longestOutputBytes)),
+      // With one byte more than there is, the output is one buffer, and no second one is made to see that it has ended.
+      chunkSize: Math.max(64, sizeBytes + 1),
     });
   } catch (cause) {
     throw new KelpieError("malformed", "Cannot decompress a part of an image", {

@@ -87,7 +87,7 @@ export class PartSource {
     }
     // The blob is verified, and so will the file be that it goes into: to hash the part between them would prove nothing.
     const where = `${part.file}, byte ${part.offset}`;
-    return await decompressPart(await this.#blob(part, signal), part.sizeBytes, where);
+    return decompressPart(await this.#blob(part, signal), part.sizeBytes, where);
   }
 
   async #blob({ blob }: ImagePart, signal: AbortSignal): Promise<Uint8Array> {

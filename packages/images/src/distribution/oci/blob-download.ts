@@ -43,7 +43,7 @@ class BlobDownload {
     this.#http = http;
     this.#blob = blob;
     this.#options = options;
-    this.#bytes = new Uint8Array(blob.size);
+    this.#bytes = Buffer.allocUnsafeSlow(blob.size);
   }
 
   async attempt(): Promise<Attempt<Uint8Array>> {
