@@ -109,5 +109,5 @@ test("a damaged record of a sandbox is read, or refused with a KelpieError", asy
     run: (input) =>
       readRecord({ files: { ...realPlatform.files, readFile: () => Promise.resolve(input) } }, "/x"),
   });
-  assert.ok(accepted > 20 && refused > 100, `${accepted} accepted, ${refused} refused`);
+  assert.ok(accepted > 0 && refused > 100, `${accepted} accepted, ${refused} refused`);
 });

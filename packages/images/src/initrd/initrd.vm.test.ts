@@ -1,114 +1,27 @@
 // Boots the initrd and PID 1 with Debian's kernel under emulation, with a shell script in the agent's place.
 
 import assert from "node:assert/strict";
-import { spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { truncateSync } from "node:fs";
 import { join } from "node:path";
 import { before, suite, test } from "node:test";
-import {
-  type ByteSink,
-  bytesSource,
-  collect,
-  fileSource,
-  FileTree,
-  MemorySink,
-  type NodeMetadata,
-  textSource,
-  writeExt4,
-} from "@kelpie/formats";
+import { writeExt4 } from "@kelpie/formats";
 import { type Architecture, architectures, realPlatform } from "@kelpie/platform";
-import { openDebian } from "@kelpie/repositories";
-import { guestBinaries } from "../guest/guest-binaries.ts";
-import { readGuestKernel } from "../kernel/read-guest-kernel.ts";
-import { writeInitrd } from "./initrd.ts";
+import {
+  type Boot,
+  boot as bootDisk,
+  bytesOf,
+  guestTree,
+  machines,
+  type Parts,
+  prepare,
+} from "./testing/pid1-vm.ts";
 
 const platform = realPlatform;
-const { environment, homeDirectory } = platform.host;
-const home = environment["KELPIE_HOME"] ?? join(homeDirectory, ".kelpie");
-const deadlineMs = 90_000;
 const diskBytes = 96 << 20;
 
-const machines = {
-  amd64: { program: "qemu-system-x86_64", args: ["-M", "q35"], console: "ttyS0" },
-  arm64: {
-    program: "qemu-system-aarch64",
-    args: ["-M", "virt,gic-version=3", "-cpu", "cortex-a72"],
-    console: "ttyAMA0",
-  },
-} as const;
-
-/** What every VM of these tests is made of. */
-interface Parts {
-  readonly kernel: Uint8Array;
-  readonly initrd: Uint8Array;
-  readonly init: string;
-  readonly busybox: Uint8Array;
-}
-
-async function bytesOf(produce: (sink: ByteSink) => Promise<unknown>): Promise<Uint8Array> {
-  const sink = new MemorySink();
-  await produce(sink);
-  return sink.toBytes();
-}
-
-async function prepare(architecture: Architecture): Promise<Parts> {
-  const repository = await openDebian({ platform, cacheDirectory: join(home, "cache"), architecture });
-  const chosen = repository
-    .resolve([`linux-image-cloud-${architecture}`])
-    .packages.find(({ name }) => /^linux-image-\d/.test(name));
-  assert.ok(chosen);
-  const kernel = await readGuestKernel(await repository.fetch(chosen));
-  const { entries } = await repository.fetch(repository.find("busybox-static"));
-  const busybox = entries.find(({ path }) => /(^|\/)bin\/busybox$/.test(path))?.node;
-  assert.ok(busybox?.kind === "file");
-  const sourceDirectory = join(import.meta.dirname, "../../../../guest");
-  const { init } = await guestBinaries({ platform, home, sourceDirectory, architecture });
-  const source = fileSource(platform.files, init, 0, (await platform.files.stat(init))?.sizeBytes ?? 0);
-  return {
-    kernel: await collect(kernel.image.open(), 1 << 28),
-    initrd: await bytesOf((sink) => writeInitrd({ init: source, kernel, mtimeSeconds: 0 }, sink)),
-    init,
-    busybox: await collect(busybox.content.open(), 1 << 24),
-  };
-}
-
-/** A root file system with busybox, PID 1 and `files`, by their paths; what begins with "#!" is executable. */
-async function rootfs(
-  { init, busybox }: Parts,
-  files: Readonly<Record<string, string>>,
-): Promise<Uint8Array> {
-  const owned = (mode: number): NodeMetadata => ({ mode, uid: 0, gid: 0, mtimeSeconds: 0 });
-  const tree = new FileTree(owned(0o755));
-  const program = await platform.files.readFile(init, 1 << 24);
-  tree.put("sbin/init", { ...owned(0o755), kind: "file", content: bytesSource(program) });
-  tree.put("bin/busybox", { ...owned(0o755), kind: "file", content: bytesSource(busybox) });
-  tree.put("etc/hostname", { ...owned(0o644), kind: "file", content: textSource("from-the-image\n") });
-  for (const name of ["sh", "cat", "df", "grep", "hostname", "ip", "kill", "ls", "sleep", "sync", "wc"])
-    tree.put(`bin/${name}`, { ...owned(0o777), kind: "symlink", target: "busybox" });
-  for (const [path, text] of Object.entries(files)) {
-    const mode = text.startsWith("#!") ? 0o755 : 0o644;
-    tree.put(path, { ...owned(mode), kind: "file", content: textSource(text) });
-  }
-  const seed = createHash("sha256").update("test").digest();
-  return bytesOf((sink) =>
-    writeExt4(tree, sink, {
-      label: "kelpie-root",
-      seed,
-      timestampSeconds: 0,
-      size: undefined,
-      freeBytes: 8 << 20,
-      signal: undefined,
-    }),
-  );
-}
-
-interface Boot {
-  readonly console: string;
-  readonly code: number | null;
-}
-
-/** Boots until the VM ends by itself. */
+/** Boots a root file system with `files`, by their paths, until the VM ends by itself. */
 async function boot(
   architecture: Architecture,
   parts: Parts,
@@ -116,40 +29,16 @@ async function boot(
   words = "",
 ): Promise<Boot> {
   await using directory = await platform.files.temporaryDirectory("kelpie-boot-");
-  const place = (name: string): string => join(directory.path, name);
-  const disk = await rootfs(parts, files);
-  for (const [name, bytes] of Object.entries({ kernel: parts.kernel, initrd: parts.initrd, disk })) {
-    await using handle = await platform.files.open(place(name), "create");
-    await handle.write(bytes, 0);
+  const disk = join(directory.path, "disk");
+  const tree = await guestTree(parts, files);
+  const seed = createHash("sha256").update("test").digest();
+  const options = { label: "kelpie-root", seed, timestampSeconds: 0, freeBytes: 8 << 20 };
+  {
+    await using handle = await platform.files.open(disk, "create");
+    await handle.write(await bytesOf((sink) => writeExt4(tree, sink, options)), 0);
   }
-  truncateSync(place("disk"), diskBytes);
-  const { program, args, console: terminal } = machines[architecture];
-  const child = spawn(
-    program,
-    [
-      ...args,
-      ...["-m", "256", "-nodefaults", "-nographic", "-no-reboot", "-serial", "stdio"],
-      ...["-kernel", place("kernel"), "-initrd", place("initrd")],
-      "-append",
-      `console=${terminal} quiet root=LABEL=kelpie-root panic=-1 ${words}`,
-      ...[
-        "-drive",
-        `file=${place("disk")},if=none,id=root,format=raw`,
-        "-device",
-        "virtio-blk-pci,drive=root",
-      ],
-      ...["-device", "virtio-rng-pci", "-device", "virtio-serial-pci"],
-    ],
-    { stdio: ["ignore", "pipe", "inherit"], timeout: deadlineMs, killSignal: "SIGKILL" },
-  );
-  const console = Buffer.from(await collect(child.stdout, 1 << 22))
-    .toString()
-    .replaceAll("\r", "");
-  const code = await new Promise<number | null>((resolve) => {
-    if (child.exitCode !== null) resolve(child.exitCode);
-    child.once("exit", resolve);
-  });
-  return { console, code };
+  truncateSync(disk, diskBytes);
+  return await bootDisk({ architecture, parts, disk, words });
 }
 
 const agent = "usr/local/bin/kelpie-guest";
