@@ -200,3 +200,46 @@ function describeShared(image: BootImage, transport: Transport): void {
     assert.deepEqual(await files.list(readOnly), ["note"]);
   });
 }
+
+const skipKept = "skip" in found ? found.skip : false;
+test("a disk of a sandbox that lives on is brought home by whoever opens it, as often as wanted", {
+  skip: skipKept,
+  timeout: 300_000,
+}, async () => {
+  if (!("image" in found)) return;
+  await using home = await files.temporaryDirectory("kelpie-share-");
+  const platform = realPlatform;
+  const root = `${home.path}/work`;
+  await mkdir(root);
+  await fill(root);
+  const { image } = found;
+  const vmm = await openQemu(platform, { architecture: image.architecture, home: home.path, signal: never });
+  const shares = [{ source: root, target: "/workspace", readOnly: false }];
+  const attachments = await openShares({
+    platform,
+    home: home.path,
+    shares,
+    transport: "disk",
+    signal: never,
+  });
+  const made = await Sandbox.create({
+    ...{ platform, vmm, image, home: home.path, memoryMiB: 256, bootTimeoutMs: 120_000, start: "cold" },
+    ...{ attachments, keep: { removeAtEnd: true } },
+  });
+  await made[Symbol.asyncDispose]();
+  const opened = await Sandbox.open(made.id, { platform, home: home.path });
+  try {
+    const sh = (script: string) =>
+      opened.exec({ argv: ["/bin/sh", "-c", `cd /workspace; ${script}`] }).collect();
+    await sh("echo first > new; rm gone");
+    assert.deepEqual(await opened.finish(), []);
+    assert.equal(await readFile(`${root}/new`, "utf8"), "first\n");
+    await sh("echo second >> new; echo kept again >> kept");
+    assert.deepEqual(await opened.finish(), [], "what came home before is no conflict");
+    assert.equal(await readFile(`${root}/new`, "utf8"), "first\nsecond\n");
+    assert.equal(await readFile(`${root}/kept`, "utf8"), "kept\nkept again\n");
+    assert.equal(await files.lstat(`${root}/gone`), undefined);
+  } finally {
+    await opened.shutdown();
+  }
+});
