@@ -41,9 +41,9 @@ export async function verifyBundle(
   trustedRoot: unknown,
 ): Promise<Identity> {
   // Few need them: they are loaded when a bundle is there.
-  const { bundleFromJSON, isBundleWithDsseEnvelope } = await import("@sigstore/bundle");
-  const { TrustedRoot } = await import("@sigstore/protobuf-specs");
-  const { toSignedEntity, toTrustMaterial, Verifier } = await import("@sigstore/verify");
+  const library = await import("./sigstore-library.ts");
+  const { bundleFromJSON, isBundleWithDsseEnvelope, TrustedRoot, toSignedEntity, toTrustMaterial, Verifier } =
+    library;
   const invalid = (found: string, cause?: unknown): KelpieError =>
     new KelpieError("signature-invalid", "A sigstore bundle does not verify", { found, where, cause });
   try {
