@@ -202,3 +202,14 @@ test("where Alpine's mirror cannot be reached, the error names it, the cause and
   });
   await nothingIsLeft(world);
 });
+
+test("the root file system has a journal where the spec asks for one, and none where it does not", async () => {
+  await using world = await smallWorld();
+  const { options, spec } = world;
+  for (const journalBytes of [undefined, 4 << 20]) {
+    const { image } = await buildImage({ ...options, spec: { ...spec, journalBytes } });
+    const rootfs = await readFile(join(image.directory, "rootfs.ext4"));
+    // s_feature_compat, of which 4 is has_journal.
+    assert.equal((rootfs.readUInt32LE(1024 + 0x5c) & 4) !== 0, journalBytes !== undefined);
+  }
+});

@@ -63,6 +63,7 @@ export async function writeImage(
           timestampSeconds,
           size: spec.sizeBytes,
           freeBytes: spec.freeBytes,
+          journalBytes: spec.journalBytes,
           signal,
         }),
       ),

@@ -34,6 +34,7 @@ const plan: ImagePlan = {
     hostname: "kelpie",
     sizeBytes: undefined,
     freeBytes: undefined,
+    journalBytes: undefined,
     scripts: {},
     init: undefined,
     files: {},

@@ -66,6 +66,7 @@ type PlanSettings = Pick<
   | "hostname"
   | "sizeBytes"
   | "freeBytes"
+  | "journalBytes"
   | "scripts"
 > & {
   readonly files: Readonly<Record<string, FileSpec>>;
@@ -81,7 +82,7 @@ export interface PlanParts extends Omit<ImagePlan, "formatVersion" | "architectu
 /** The plan for a spec whose sources are resolved. */
 export function createPlan({ spec, identity, packages, kernel, guest, hostFiles }: PlanParts): ImagePlan {
   const { name, description, distribution, repositories, users, groups, environment, hostname } = spec;
-  const { sizeBytes, freeBytes, scripts, architecture, base } = spec;
+  const { sizeBytes, freeBytes, journalBytes, scripts, architecture, base } = spec;
   return {
     formatVersion: 1,
     architecture,
@@ -102,6 +103,7 @@ export function createPlan({ spec, identity, packages, kernel, guest, hostFiles 
       hostname,
       sizeBytes,
       freeBytes,
+      journalBytes,
       scripts,
       init: settledInit(spec.init),
       files: Object.fromEntries(

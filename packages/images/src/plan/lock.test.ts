@@ -34,6 +34,7 @@ const spec: ImageSpec = {
   hostname: "kelpie",
   sizeBytes: undefined,
   freeBytes: undefined,
+  journalBytes: undefined,
   scripts: {},
   init: { services: [], mounts: [] },
 };

@@ -63,5 +63,6 @@ export interface ImageSpec {
   readonly init: InitOptions;
   readonly sizeBytes: number | undefined;
   readonly freeBytes: number | undefined;
+  readonly journalBytes: number | undefined;
   readonly scripts: Readonly<Record<string, "skip" | readonly Effect[]>>;
 }

@@ -180,6 +180,7 @@ function complete(spec: SpecFile, where: string, architecture: Architecture): Im
     init: { services: spec.init?.services ?? [], mounts: spec.init?.mounts ?? [] },
     sizeBytes: spec.size === undefined ? undefined : parseByteSize(spec.size),
     freeBytes: spec.free === undefined ? undefined : parseByteSize(spec.free),
+    journalBytes: spec.journal === undefined ? undefined : parseByteSize(spec.journal),
     scripts: spec.scripts ?? {},
   };
 }

@@ -223,6 +223,8 @@ export const specSchema = z
     size: byteSize.optional(),
     /** Room left in the root file system. */
     free: byteSize.optional(),
+    /** Size of the root file system's journal, 4MiB to 1GiB; default: none, since a sandbox's disk is thrown away or copied. */
+    journal: byteSize.optional(),
     /** For packages whose install scripts Kelpie does not know: what they would do, or `skip` where nothing of it matters. */
     scripts: z.record(packageName, z.union([z.literal("skip"), z.array(effectSchema).max(1000)])).optional(),
   })
