@@ -63,10 +63,10 @@ export class QemuVmm implements Vmm {
 
   /** The program, and its whole command line with names for what differs from one machine to the next. */
   async stateKey(spec: VmSpec): Promise<string> {
-    const { architecture } = spec.image;
     const shape: VmSpec = {
       ...spec,
-      image: { architecture, rootfs: "rootfs", kernel: "kernel", initrd: "initrd" },
+      // Whatever else an image says of how it boots stays.
+      image: { ...spec.image, rootfs: "rootfs", kernel: "kernel", initrd: "initrd" },
       hostname: "template",
       runDirectory: "run",
       // What 9p offers is plugged in after the restore.
