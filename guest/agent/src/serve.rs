@@ -15,12 +15,14 @@ use crate::state::Guest;
 use crate::system::service::System;
 use crate::vitals;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
 /// The vsock port.
 const VSOCK_PORT: u32 = 5123;
+/// What is there where the kernel has vsock.
+const VSOCK_DEVICE: &str = "/dev/vsock";
 /// The agent's cgroup in a VM.
 const CGROUP: &str = "kelpie";
 /// The part of the memory that output buffers may take, as a divisor.
@@ -82,11 +84,14 @@ pub async fn serve(options: Options) -> io::Result<()> {
             listen::serve_socket(socket, sessions).await
         }
         Place::Vm => {
-            match listen::vsock(VSOCK_PORT) {
-                Ok(socket) => drop(tokio::spawn(listen::serve_socket(socket, Arc::clone(&sessions)))),
-                // There is no vsock here. A module that comes later is of no use: the host has chosen by then.
-                Err(error) if is_absence(&error) => {}
-                Err(error) => log(format_args!("error vsock: {error}")),
+            // Asking the kernel where there is none would have it look for a module, by a program that takes long. A
+            // module that comes later is of no use: the host has chosen by then.
+            if Path::new(VSOCK_DEVICE).exists() {
+                match listen::vsock(VSOCK_PORT) {
+                    Ok(socket) => drop(tokio::spawn(listen::serve_socket(socket, Arc::clone(&sessions)))),
+                    Err(error) if is_absence(&error) => {}
+                    Err(error) => log(format_args!("error vsock: {error}")),
+                }
             }
             log(format_args!("agent ready"));
             ports::serve_ports(sessions).await

@@ -3,7 +3,7 @@
 mod support;
 
 use kelpie_guest::api::{
-    ExitCause, OutputPolicy, ProcessSpec, StdinMode, WaitProcessRequest, WriteStdinRequest,
+    ExitCause, GetHealthRequest, OutputPolicy, ProcessSpec, StdinMode, WaitProcessRequest, WriteStdinRequest,
 };
 
 use support::{Agent, Channel, Ran, attach, begin, command, lines, shell, start};
@@ -101,4 +101,29 @@ async fn stdin_goes_on_over_another_connection_without_a_byte_twice() {
     let accepted = send(&other, write(Some(3), b"lo world", true)).await.unwrap().into_inner();
     assert_eq!((accepted.accepted_bytes, accepted.open), (11, false));
     assert_eq!(attach(&other, "cat", 0).await.text(), "hello world");
+}
+
+#[tokio::test]
+async fn a_process_that_pauses_for_a_reader_who_never_comes_is_ended_and_forgotten() {
+    let agent = Agent::start();
+    let channel = agent.connect().await;
+    let spec = ProcessSpec {
+        output_policy: OutputPolicy::Pause.into(),
+        orphan_timeout_ms: 200,
+        kill_grace_ms: Some(50),
+        ..command(&["cat", "/dev/zero"])
+    };
+    begin(&channel, "unread", spec).await;
+    let request = WaitProcessRequest { id: "unread".into() };
+    let exit = channel.processes().wait_process(request).await.unwrap().into_inner().exit.unwrap();
+    assert_eq!(exit.cause(), ExitCause::Orphaned);
+    let deadline = std::time::Instant::now() + support::DEADLINE;
+    loop {
+        let health = channel.agent().get_health(GetHealthRequest {}).await.unwrap().into_inner();
+        if health.processes_running == 0 && health.idle_ms > 0 {
+            return;
+        }
+        assert!(std::time::Instant::now() < deadline, "{} still run", health.processes_running);
+        tokio::task::yield_now().await;
+    }
 }

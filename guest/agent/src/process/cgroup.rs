@@ -8,6 +8,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The controllers that limits need.
 const CONTROLLERS: [&str; 3] = ["memory", "pids", "cpu"];
@@ -21,6 +22,9 @@ pub struct Cgroups {
     limits: bool,
     /// Cgroups of ended processes that still have descendants in them.
     busy: Mutex<Vec<PathBuf>>,
+    /// One that nobody has used, so that a start need not wait for the kernel to make it.
+    spare: Mutex<Option<Cgroup>>,
+    serial: AtomicU64,
 }
 
 /// One process's cgroup; given back with `Cgroups::release`.
@@ -50,7 +54,9 @@ impl Cgroups {
             let _ = fs::write(parent.join("cgroup.subtree_control"), &enable);
             limits &= fs::write(base.join("cgroup.subtree_control"), &enable).is_ok();
         }
-        Self { base: usable.then_some(base), limits, busy: Mutex::default() }
+        // What an earlier agent has left may still be going: its names are not used again.
+        let serial = AtomicU64::new(crate::clock::boot_ns());
+        Self { base: usable.then_some(base), limits, busy: Mutex::default(), spare: Mutex::default(), serial }
     }
 
     /// Whether limits can be set.
@@ -69,7 +75,7 @@ impl Cgroups {
     ///
     /// # Errors
     /// The kernel's; EOPNOTSUPP when limits are wanted where none can be set.
-    pub fn create(&self, id: &str, limits: Option<&Limits>) -> io::Result<Option<Cgroup>> {
+    pub fn create(&self, limits: Option<&Limits>) -> io::Result<Option<Cgroup>> {
         let wanted = limits.is_some_and(|limits| *limits != Limits::default());
         if wanted && !self.limits {
             return Err(rustix::io::Errno::OPNOTSUPP.into());
@@ -77,9 +83,11 @@ impl Cgroups {
         let Some(base) = &self.base else {
             return Ok(None);
         };
-        self.sweep();
-        let cgroup = Cgroup { path: base.join(id) };
-        fs::create_dir(&cgroup.path)?;
+        let spare = lock(&self.spare).take();
+        let cgroup = match spare {
+            Some(cgroup) => cgroup,
+            None => self.make(base)?,
+        };
         match limits.filter(|_| wanted).map(|limits| cgroup.limit(limits)) {
             Some(Err(error)) => {
                 self.release(Some(cgroup));
@@ -87,6 +95,21 @@ impl Cgroups {
             }
             _ => Ok(Some(cgroup)),
         }
+    }
+
+    /// Makes a cgroup for the next start, if there is none.
+    pub fn prepare(&self) {
+        self.sweep();
+        let mut spare = lock(&self.spare);
+        if let (None, Some(base)) = (&*spare, &self.base) {
+            *spare = self.make(base).ok();
+        }
+    }
+
+    fn make(&self, base: &Path) -> io::Result<Cgroup> {
+        let cgroup = Cgroup { path: base.join(self.serial.fetch_add(1, Ordering::Relaxed).to_string()) };
+        fs::create_dir(&cgroup.path)?;
+        Ok(cgroup)
     }
 
     /// Removes a cgroup, if there is one; one with processes in it is removed later.
@@ -114,6 +137,9 @@ impl Cgroups {
 impl Drop for Cgroups {
     fn drop(&mut self) {
         self.sweep();
+        if let Some(spare) = lock(&self.spare).take() {
+            let _ = fs::remove_dir(spare.path);
+        }
         if let Some(base) = &self.base {
             let _ = fs::remove_dir(base);
         }

@@ -181,6 +181,9 @@ fn until_refused(events: Answers<ExecResponse>, refused: oneshot::Receiver<Statu
 
 /// Carries out what the caller of Exec sends after the start.
 async fn feed(mut requests: Streaming<ExecRequest>, process: Arc<Process>, refuse: oneshot::Sender<Status>) {
+    // Where in all of stdin the caller's next bytes belong: one who lost the connection may repeat them over another
+    // while what was under way here is still being written.
+    let mut offset = process.stdin.accepted();
     loop {
         let part = match requests.message().await {
             Ok(Some(ExecRequest { request: Some(part) })) => part,
@@ -189,20 +192,21 @@ async fn feed(mut requests: Streaming<ExecRequest>, process: Arc<Process>, refus
             // The connection is gone: stdin stays open for whoever takes up again.
             Err(_) => return,
         };
-        if let Err(status) = carry_out(part, &process).await {
+        if let Err(status) = carry_out(part, &process, &mut offset).await {
             let _ = refuse.send(status);
             return;
         }
     }
 }
 
-async fn carry_out(part: ExecPart, process: &Process) -> Result<(), Status> {
+async fn carry_out(part: ExecPart, process: &Process, offset: &mut u64) -> Result<(), Status> {
     match part {
         ExecPart::Start(_) => return Err(invalid("start comes first, and once")),
         ExecPart::Stdin(data) => {
             check_chunk(&data)?;
-            // Without an offset there is no gap.
-            let _ = process.stdin.write(None, &data).await;
+            // What comes next begins where the last ended, so there is no gap, unless nobody reads any more.
+            let _ = process.stdin.write(Some(*offset), &data).await;
+            *offset += data.len() as u64;
         }
         ExecPart::StdinEnd(_) => process.stdin.end().await,
         ExecPart::Resize(size) => resize(process, Some(&size))?,

@@ -17,10 +17,14 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 /// How long a descendant that holds the output open may delay the end.
 const HELD_GRACE: Duration = Duration::from_millis(100);
+/// How long the output of an ended process waits in its pipe for somebody who reads it, where the caller sets no limit.
+const UNREAD_GRACE: Duration = Duration::from_secs(60);
+/// How long after its end a process's cgroup is taken away: whoever waits for the end is told first.
+const TIDY_AFTER: Duration = Duration::from_millis(10);
 /// How much is read from a pipe at once: what a pipe holds.
 const CHUNK: usize = 64 * 1024;
 
@@ -72,7 +76,7 @@ impl Supervision {
     async fn supervise(self, table: Arc<Table>, process: Arc<Process>) {
         let cause = self.until_end(&process).await;
         self.reap(&table, &process, cause);
-        self.drain(&process).await;
+        self.drain(&process, cause).await;
         let cgroup = {
             let mut state = lock(&process.state);
             let held = self.is_held();
@@ -84,7 +88,9 @@ impl Supervision {
         };
         process.changed.notify_waiters();
         table.remember(&process);
+        sleep(TIDY_AFTER).await;
         table.cgroups.release(cgroup);
+        table.cgroups.prepare();
     }
 
     /// Waits for the leader's end, and brings it about when the time has come. Says why it did; the first reason stays.
@@ -174,7 +180,7 @@ impl Supervision {
 
     /// Waits until what the leader has written is taken: for a pipe all that it held at the end, and then, where a
     /// descendant holds it open, a little longer for one that is about to end too.
-    async fn drain(&self, process: &Process) {
+    async fn drain(&self, process: &Process, cause: Option<ExitCause>) {
         let marks = [STDOUT, STDERR].map(|stream| match &self.pipes[stream] {
             // A terminal's end comes by itself once its leader is gone; what is under way in it is not counted.
             Some(_) if process.terminal.is_some() => u64::MAX,
@@ -184,11 +190,17 @@ impl Supervision {
             }
             None => 0,
         });
+        let unread_grace = match cause {
+            // Nobody was there for as long as the caller wanted it to be waited for.
+            Some(ExitCause::Orphaned) => Duration::ZERO,
+            _ => process.limits.orphan_timeout.unwrap_or(UNREAD_GRACE),
+        };
+        let mut alone_until = None;
         let mut deadline = None;
         loop {
             let mut changed = std::pin::pin!(process.changed.notified());
             changed.as_mut().enable();
-            let (closed, taken, blocked) = {
+            let (closed, taken, blocked, alone) = {
                 let state = lock(&process.state);
                 let streams = [STDOUT, STDERR];
                 (
@@ -199,6 +211,7 @@ impl Supervision {
                     streams
                         .iter()
                         .any(|&stream| state.outputs.is_open(stream) && state.outputs.room(stream) == 0),
+                    state.outputs.attached() == 0,
                 )
             };
             if closed || (taken && !self.is_held()) {
@@ -207,9 +220,19 @@ impl Supervision {
             // A slow reader is waited for; only then does the time count.
             let counting = if process.terminal.is_some() { !blocked } else { taken };
             deadline = if counting { deadline.or_else(|| Some(Instant::now() + HELD_GRACE)) } else { None };
+            alone_until = if alone && blocked {
+                alone_until.or_else(|| Some(Instant::now() + unread_grace))
+            } else {
+                None
+            };
             tokio::select! {
                 () = changed => {}
                 () = at(deadline) => return,
+                () = at(alone_until) => {
+                    if lock(&process.state).outputs.attached() == 0 {
+                        return;
+                    }
+                }
             }
         }
     }

@@ -298,10 +298,9 @@ impl Table {
         let timing = Timing { timeout: plan.timeout, grace: plan.grace, orphan_timeout: plan.orphan_timeout };
         let (wanted, pause) = (plan.buffer_bytes, plan.pause_unattached);
         let argv = shortened(&spec.argv);
-        let serial = self.serial.fetch_add(1, Ordering::Relaxed);
         // All of this on the thread that serves the sessions: another one's wake-up would cost more than the work. What
         // may take long, the child's way to its program, is waited for without holding it.
-        let made = self.cgroups.create(&format!("{id}.{serial}"), spec.limits.as_ref());
+        let made = self.cgroups.create(spec.limits.as_ref());
         let cgroup = made.map_err(|error| SpawnFailure {
             errno: errno_name(error.raw_os_error().unwrap_or_default()),
             ..failure(SpawnError::LimitRefused, format!("Cannot make a cgroup: {error}"))

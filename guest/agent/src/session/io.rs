@@ -73,7 +73,10 @@ impl AsyncRead for SessionIo {
         let link = Arc::clone(&self.link);
         match link.poll_read(cx, buffer.initialize_unfilled()) {
             Poll::Ready(count) => {
-                let count = count?;
+                let mut count = count?;
+                if count > 0 {
+                    count += link.read_more(&mut buffer.initialize_unfilled()[count..]);
+                }
                 let bytes = &buffer.initialize_unfilled()[..count];
                 self.judge(bytes)?;
                 buffer.advance(count);

@@ -50,6 +50,20 @@ impl Link {
         self.poll(cx, Interest::READABLE, |fd| rustix::io::read(fd, &mut *buffer))
     }
 
+    /// Reads what is there beyond what was just read, without waiting: a port gives 4 KiB at once, however much it has.
+    pub fn read_more(&self, buffer: &mut [u8]) -> usize {
+        let Self::Port { port, .. } = self else { return 0 };
+        let mut filled = 0;
+        while filled < buffer.len() {
+            // An error comes again with the next read.
+            match rustix::io::read(port, &mut buffer[filled..]) {
+                Ok(count) if count > 0 => filled += count,
+                Ok(_) | Err(_) => break,
+            }
+        }
+        filled
+    }
+
     /// Writes what there is room for.
     pub fn poll_write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.poll(cx, Interest::WRITABLE, |fd| match rustix::io::write(fd, bytes) {

@@ -28,6 +28,9 @@ const SEND_BUFFER: usize = 128 * 1024;
 /// How long a session that is asked to end may take to write what it has.
 const FAREWELL: Duration = Duration::from_millis(100);
 
+/// How much later than a host's hello the news of the host itself may come.
+const ARRIVAL: Duration = Duration::from_millis(200);
+
 /// What all sessions share.
 pub struct Sessions {
     dispatch: Dispatch,
@@ -100,14 +103,9 @@ async fn handshake(link: &Link, leftover: &Leftover) -> std::io::Result<bool> {
         let (taken, nonce) = scanner.push(&bytes);
         if let Some(nonce) = nonce {
             bytes.drain(..taken);
-            match link.write_all(&nonce.ready_line()).await {
-                Ok(()) => {
-                    set(leftover, bytes);
-                    return Ok(true);
-                }
-                // Whoever said hello is gone again, and another may come.
-                Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe && link.is_endless() => {}
-                Err(error) => return Err(error),
+            if answer(link, &nonce.ready_line()).await? {
+                set(leftover, bytes);
+                return Ok(true);
             }
         }
         let count = link.read(&mut buffer).await?;
@@ -120,6 +118,24 @@ async fn handshake(link: &Link, leftover: &Leftover) -> std::io::Result<bool> {
         }
         bytes.clear();
         bytes.extend_from_slice(&buffer[..count]);
+    }
+}
+
+/// Answers a hello; false where whoever said it is gone again, and another may come.
+async fn answer(link: &Link, words: &[u8]) -> std::io::Result<bool> {
+    let until = tokio::time::Instant::now() + ARRIVAL;
+    loop {
+        match link.write_all(words).await {
+            Ok(()) => return Ok(true),
+            // On a port the hello can be there before the news that there is a host.
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe && link.is_endless() => {
+                match tokio::time::timeout_at(until, link.changed()).await {
+                    Ok(changed) => changed?,
+                    Err(_) => return Ok(false),
+                }
+            }
+            Err(error) => return Err(error),
+        }
     }
 }
 

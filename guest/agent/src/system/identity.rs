@@ -49,7 +49,7 @@ pub fn set_hostname(hostname: &str) -> Result<(), Status> {
         return Err(invalid(format!("A host name is 1 to 63 of a-z 0-9 -: {hostname:?}")));
     }
     let result = rustix::system::sethostname(hostname.as_bytes()).map_err(io::Error::from);
-    let result = result.and_then(|()| replace("/etc/hostname", &format!("{hostname}\n"), 0o644));
+    let result = result.and_then(|()| overwrite("/etc/hostname", &format!("{hostname}\n"), 0o644));
     result.map_err(|error| status("set the host name", &error))
 }
 
@@ -62,8 +62,24 @@ pub fn set_machine_id(id: &str) -> Result<(), Status> {
     if id.len() != 32 || !id.bytes().all(digit) {
         return Err(invalid(format!("A machine id is 32 lower-case hexadecimal digits: {id:?}")));
     }
-    replace("/etc/machine-id", &format!("{id}\n"), 0o444)
+    overwrite("/etc/machine-id", &format!("{id}\n"), 0o444)
         .map_err(|error| status("set the machine id", &error))
+}
+
+/// Writes a small file over what it has: a file system does that in a tenth of the work of a new file, which a restored
+/// guest under emulation is seen to do.
+fn overwrite(path: &str, content: &str, mode: u32) -> io::Result<()> {
+    use std::os::unix::fs::{FileExt, OpenOptionsExt};
+    let mut options = fs::OpenOptions::new();
+    let opened = options.write(true).create(true).mode(mode).custom_flags(libc::O_NOFOLLOW).open(path);
+    let file = match opened {
+        // A symbolic link to elsewhere is not followed.
+        Err(error) if error.raw_os_error() == Some(libc::ELOOP) => return replace(path, content, mode),
+        result => result?,
+    };
+    let length = file.metadata()?.len();
+    file.write_all_at(content.as_bytes(), 0)?;
+    if length > content.len() as u64 { file.set_len(content.len() as u64) } else { Ok(()) }
 }
 
 /// Replaces a small file in one step.

@@ -168,6 +168,8 @@ impl SystemService for System {
         self.guest.enter(Stage::Ready, Stage::Quiesced)?;
         self.table.accept(false);
         let processes_frozen = !keep_running && self.table.cgroups.set_frozen(true);
+        // The first process after the snapshot finds it made.
+        self.table.cgroups.prepare();
         if let Err(error) = sync().await {
             self.go_on();
             return Err(error);
