@@ -31,6 +31,8 @@ const headerListLimitBytes = 16 << 10;
 const frameLimitBytes = (64 << 10) + 64;
 const reconnectWithinMs = 10_000;
 const helloRepeatMs = 500;
+const firstPauseMs = 5;
+const longestPauseMs = 200;
 /** A port has no connection ends, so an agent that was started again is noticed by its silence. */
 const defaultProbe: Probe = { everyMs: 3_000, answerWithinMs: 10_000 };
 
@@ -139,7 +141,7 @@ export class AgentConnection implements SessionManager, AsyncDisposable {
     const { clock, random, open, probe = defaultProbe } = this.#options;
     let stream: Duplex | undefined;
     try {
-      stream = await open(signal);
+      stream = await openFree(open, clock, signal);
       await greetAgent(stream, { clock, random, repeatAfterMs, signal });
       const http = startHttp2(stream, this.#windows);
       const session = { http, probe: new SessionProbe(http, clock, probe) };
@@ -156,6 +158,23 @@ export class AgentConnection implements SessionManager, AsyncDisposable {
 
   #forget(session: Session): void {
     if (this.#state.kind === "open" && this.#state.session === session) this.#state = { kind: "closed" };
+  }
+}
+
+/** Opens the port, as soon as its last user is gone: the monitor takes one at a time, and lets one wait in line. */
+async function openFree(
+  open: AgentConnectionOptions["open"],
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<Duplex> {
+  for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(2 * pauseMs, longestPauseMs)) {
+    try {
+      return await open(signal);
+    } catch (error) {
+      const isBusy = KelpieError.is(error) && error.code === "unreachable" && error.found === "EAGAIN";
+      if (!isBusy || signal.aborted) throw error;
+    }
+    await clock.sleep(pauseMs, signal);
   }
 }
 

@@ -105,6 +105,8 @@ describe("the agent in a machine", { skip: "skip" in found ? found.skip : false,
     assert.equal(result.case, "process");
     const { processesFrozen } = await client.system.prepareSnapshot({});
     assert.equal(processesFrozen, true);
+    // The session that asked ends. A ping that meets its end is sent again over the next.
+    await client.ping();
     const start = client.processes.startProcess({ spec: { argv: ["true"] } });
     await assert.rejects(start, /between PrepareSnapshot and Resume/);
     const { instanceId } = await client.system.resume({
