@@ -2,29 +2,23 @@
 
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { homedir, tmpdir } from "node:os";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { after, before, describe, test } from "node:test";
-import { formatImageVersion, ImageStore } from "@kelpie/images";
 import { realPlatform } from "@kelpie/platform";
 import {
   type Ended,
+  findImageForHome,
   kelpie as runKelpie,
-  makeHome,
   root,
   succeeds as mustSucceed,
 } from "./testing/kelpie-command.ts";
 
-/** A user's store, for the image alone: everything else is in a KELPIE_HOME of this test's own. */
-const userHome = process.env["KELPIE_HOME"] ?? join(homedir(), ".kelpie");
-const { images } = await new ImageStore(realPlatform, userHome).list();
-const image = images
-  .filter(({ architecture }) => architecture === realPlatform.host.architecture)
-  .toSorted((a, b) => a.buildDate.localeCompare(b.buildDate))
-  .at(-1);
-const skip = image === undefined ? `there is no image for this machine in ${userHome}` : false;
+const found = await findImageForHome();
+const skip = "skip" in found ? found.skip : false;
+const version = "skip" in found ? "" : found.version;
 
 // Short, for a socket's path.
 const home = mkdtempSync(join(tmpdir(), "kelpie-sb-"));
@@ -56,7 +50,6 @@ interface Shown {
   readonly monitorPid: number;
 }
 
-const version = image === undefined ? "" : formatImageVersion(image.version);
 /** Of one image and one shape, so that one template serves them all. */
 const create = (...args: readonly string[]): string =>
   succeeds("create", "--image", version, "--memory", "256", ...args).trim();
@@ -64,8 +57,7 @@ const inspect = (name: string): Shown => JSON.parse(succeeds("inspect", name)) a
 
 describe("a sandbox that lives on", { skip, timeout: 300_000 }, () => {
   before(() => {
-    makeHome(home);
-    symlinkSync(join(userHome, "images"), join(home, "images"));
+    if (!("skip" in found)) found.makeHome(home);
     const options = ["--ttl", "10m", "--env", "COLOUR=blue", "--pids", "200"];
     assert.equal(create("--name", "one", ...options), "one");
   });

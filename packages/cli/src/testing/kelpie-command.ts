@@ -4,7 +4,9 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdirSync, symlinkSync } from "node:fs";
 import { homedir } from "node:os";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
+import { formatImageVersion, ImageStore } from "@kelpie/images";
+import { realPlatform } from "@kelpie/platform";
 
 /** The checkout. */
 export const root = join(import.meta.dirname, "../../../..");
@@ -26,6 +28,26 @@ export function makeHome(home: string): void {
   mkdirSync(userCache, { recursive: true });
   mkdirSync(home, { recursive: true });
   symlinkSync(userCache, join(home, "cache"));
+}
+
+/** As {@link makeHome}, with the newest image for this machine of the user's store, linked; or why there is none. */
+export async function findImageForHome(): Promise<
+  { readonly version: string; readonly makeHome: (home: string) => void } | { readonly skip: string }
+> {
+  const { images } = await new ImageStore(realPlatform, dirname(userCache)).list();
+  const image = images
+    .filter(({ architecture }) => architecture === realPlatform.host.architecture)
+    .toSorted((a, b) => a.buildDate.localeCompare(b.buildDate))
+    .at(-1);
+  if (image === undefined) return { skip: `there is no image for this machine in ${dirname(userCache)}` };
+  return {
+    version: formatImageVersion(image.version),
+    makeHome: (home) => {
+      makeHome(home);
+      mkdirSync(join(home, "images"));
+      symlinkSync(image.directory, join(home, "images", basename(image.directory)));
+    },
+  };
 }
 
 /** Runs `kelpie`, with an empty standard input unless one is given. */
