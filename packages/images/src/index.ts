@@ -52,7 +52,7 @@ export { type GuestBinaries, guestBinaries, type GuestBinariesOptions } from "./
 export { type InitrdParts, initrdTree, writeInitrd } from "./initrd/initrd.ts";
 export type { GuestKernel, GuestModule, ModuleCondition, ModuleLine } from "./kernel/guest-kernel.ts";
 export type { BuiltKernel } from "./kernel/build/built-kernel.ts";
-export { type KelpieKernelOptions, kelpieKernel } from "./kernel/build/kelpie-kernel.ts";
+export { cachedKelpieKernel, type KelpieKernelOptions, kelpieKernel } from "./kernel/build/kelpie-kernel.ts";
 export { type VmmName, vmmNames, vmmsFor } from "./kernel/vmms.ts";
 export { type KernelFiles, kernelFromFiles, readGuestKernel } from "./kernel/read-guest-kernel.ts";
 export { bootKernel, kernelImages } from "./metadata/boot-kernel.ts";
