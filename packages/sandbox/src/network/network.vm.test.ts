@@ -32,6 +32,8 @@ async function listen(answer: (heard: Buffer) => Uint8Array): Promise<{ server: 
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
+  // A test that fails must not wait for it.
+  server.unref();
   return { server, port: (server.address() as AddressInfo).port };
 }
 
@@ -87,6 +89,12 @@ async function withGuest(
   await use(sh, log);
 }
 
+/** Serves one request over HTTP on the guest's port 8000, with what every busybox has; returns when it listens. */
+function serve(text: string): string {
+  const listens = "until grep -q ':1F40 ' /proc/net/tcp /proc/net/tcp6; do sleep 0.1; done";
+  return `printf 'HTTP/1.0 200 OK\\r\\n\\r\\n${text}\\n' | nc -l -p 8000 >/dev/null 2>&1 & ${listens}`;
+}
+
 /** A port of the host that is free now. */
 async function freePort(): Promise<number> {
   const { server, port } = await listen(() => Buffer.alloc(0));
@@ -101,7 +109,7 @@ describe("the network of a guest", { skip, timeout: 300_000 }, () => {
 
   test("is none, unless it is asked for", async () => {
     await withGuest(image, { mode: "none" }, async (sh) => {
-      assert.equal(await sh("ls /sys/class/net"), "lo\n");
+      assert.equal(await sh("ls /sys/class/net | grep -c eth"), "0\n");
     });
   });
 
@@ -116,12 +124,11 @@ describe("the network of a guest", { skip, timeout: 300_000 }, () => {
         await sh(`head -c ${largeBytes} /dev/zero | nc host.internal ${port}`),
         `heard ${large}\n`,
       );
-      assert.match(await sh(`echo x | nc host.internal ${port + 1}`), /refused/);
-      assert.match(await sh(`echo x | nc localhost. ${port}`), /refused/);
-      assert.match(await sh("echo x | nc 93.184.216.34 443"), /refused/);
+      for (const denied of [`host.internal ${port + 1}`, `localhost. ${port}`, "93.184.216.34 443"])
+        assert.match(await sh(`echo x | nc ${denied} 2>&1 || echo denied`), /denied\n$/, denied);
       assert.match(await sh("nslookup secret.example.com"), /NXDOMAIN/);
       assert.match(await sh("ping -c 1 10.0.2.2"), / 0% packet loss/);
-      await sh("mkdir -p /srv; echo from the guest > /srv/index.html; busybox httpd -p 8000 -h /srv");
+      await sh(serve("from the guest"));
       assert.equal(await (await fetch(`http://127.0.0.1:${hostPort}/`)).text(), "from the guest\n");
       await assert.rejects(fetch(`http://127.0.0.1:${hostPort}/`, { signal: AbortSignal.abort() }));
       const events = (await log())
@@ -169,7 +176,7 @@ describe("the network of a guest", { skip, timeout: 300_000 }, () => {
         const reached = await sh(`echo x | nc 10.0.2.2 ${port}`);
         if (mode === "full") assert.equal(reached, "from the host\n");
         else assert.doesNotMatch(reached, /from the host/);
-        await sh("mkdir -p /srv; echo in > /srv/index.html; busybox httpd -p 8000 -h /srv");
+        await sh(serve("in"));
         assert.equal(await (await fetch(`http://127.0.0.1:${hostPort}/`)).text(), "in\n", mode);
       });
     }
