@@ -45,7 +45,7 @@ const scripts: Readonly<Record<Cause, string>> = {
   "kills itself": "sleep 0.1; kill -SEGV $$",
   "is signalled": "exec sleep 100",
   "is too slow": "exec sleep 100",
-  "will not listen": "trap '' TERM HUP; while :; do sleep 0.05; done",
+  "will not listen": "while :; do sleep 0.05; done",
 };
 
 const exited = (code: number): ProcessEnd => ({ kind: "exited", code, cause: "own" });
@@ -59,13 +59,17 @@ const ends: Readonly<Record<Cause, ProcessEnd>> = {
   "will not listen": signalled(9, "timed-out"),
 };
 
+/** Long enough for a shell to begin in an emulated guest of a busy host. */
+const slowAfterMs = 1500;
+
 /** Runs a row's process and compares its end, and that its output came once. */
 export async function checkRow(subject: Subject, row: Row): Promise<void> {
   await using session = await subject.session();
-  const isTimed = row.cause === "is too slow" || row.cause === "will not listen";
+  const isDeaf = row.cause === "will not listen";
+  const isTimed = isDeaf || row.cause === "is too slow";
   const request: ProcessRequest = {
-    argv: ["/bin/sh", "-c", `echo ready; ${scripts[row.cause]}`],
-    ...(isTimed ? { timeoutMs: 400, killGraceMs: 100 } : {}),
+    argv: ["/bin/sh", "-c", `${isDeaf ? "trap '' TERM HUP; " : ""}echo ready; ${scripts[row.cause]}`],
+    ...(isTimed ? { timeoutMs: slowAfterMs, killGraceMs: 100 } : {}),
     ...(row.terminal ? { terminal: { rows: 24, columns: 80 } } : {}),
     ...stdinOf(row.input),
   };
