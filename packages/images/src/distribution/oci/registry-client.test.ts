@@ -9,7 +9,7 @@ import { type FakeRegistry, type Fault, sha256, startFakeRegistry } from "../tes
 import type { Access } from "./authorization.ts";
 import { RegistryClient } from "./registry-client.ts";
 
-const content = noise("blob", 700_001);
+const content = Buffer.from(noise("blob", 700_001));
 const digest = sha256(content);
 const blob = { digest, size: content.length };
 const options = {
@@ -57,7 +57,7 @@ for (const [name, faults] of Object.entries(mended)) {
     await using registry = await startFakeRegistry();
     registry.blobs.set(digest, content);
     registry.fail("GET blobs/", ...faults);
-    assert.deepEqual(await clientOf(registry).fetchBlob(blob), content);
+    assert.ok(content.equals(await clientOf(registry).fetchBlob(blob)));
   });
 }
 
@@ -123,7 +123,7 @@ test("a small blob that is cut on its way is sent again", async () => {
   await using registry = await startFakeRegistry();
   registry.fail("PUT blobs/", { kind: "cut", afterBytes: 100_000 }, { kind: "status", status: 500 });
   await clientOf(registry, "push").pushBlob(digest, content);
-  assert.deepEqual(new Uint8Array(registry.blobs.get(digest) ?? []), content);
+  assert.ok(content.equals(new Uint8Array(registry.blobs.get(digest) ?? [])));
 });
 
 test("a large blob that is cut is sent in pieces, which go on where they were cut", async () => {
@@ -189,7 +189,7 @@ test("credentials follow no redirect to another origin", async () => {
   storage.blobs.set(`${digest}?signature=abc`, content);
   const environment = { KELPIE_REGISTRY_TOKEN: "secret" };
   const known = { ...platform, host: { ...platform.host, environment } };
-  assert.deepEqual(await clientOf(registry, "pull", known).fetchBlob(blob), content);
+  assert.ok(content.equals(await clientOf(registry, "pull", known).fetchBlob(blob)));
   assert.ok(registry.seen.at(-1)?.authorization?.startsWith("Basic ") === true);
   assert.deepEqual(
     storage.seen.map(({ authorization }) => authorization),
@@ -228,7 +228,7 @@ test("a token service that is broken for a moment is asked again", async () => {
   const headers = { "www-authenticate": `Bearer realm="http://127.0.0.1:${address.port}/"` };
   const challenge = { kind: "status", status: 401, headers } as const;
   registry.fail("GET blobs/", challenge, challenge);
-  assert.deepEqual(await clientOf(registry).fetchBlob(blob), content);
+  assert.ok(content.equals(await clientOf(registry).fetchBlob(blob)));
   assert.equal(registry.seen.at(-1)?.authorization, "Bearer abc");
   server.close();
   server.closeAllConnections();
