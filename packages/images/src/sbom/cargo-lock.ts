@@ -66,7 +66,6 @@ function inventoryCrate({ name, version, source, checksum }: LockedCrate, where:
     name,
     version,
     purl: packageUrl({ type: "cargo", name, version }),
-    location: `https://crates.some.test/crates/${name}/${name}-${version}.crate`,
     sha256: checksum,
   };
 }

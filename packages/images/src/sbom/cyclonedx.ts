@@ -101,7 +101,7 @@ function packaged(found: InventoryPackage, files: readonly InventoryFile[]): obj
   };
 }
 
-function crated({ name, version, purl, location, sha256 }: InventoryCrate): object {
+function crated({ name, version, purl, sha256 }: InventoryCrate): object {
   return {
     type: "library",
     "bom-ref": purl,
@@ -109,7 +109,6 @@ function crated({ name, version, purl, location, sha256 }: InventoryCrate): obje
     version,
     purl,
     hashes: [hash(sha256)],
-    externalReferences: [{ type: "distribution", url: location }],
   };
 }
 

@@ -43,7 +43,6 @@ export interface InventoryCrate {
   readonly name: string;
   readonly version: string;
   readonly purl: string;
-  readonly location: string;
   readonly sha256: string;
 }
 

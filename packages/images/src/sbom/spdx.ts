@@ -142,10 +142,10 @@ function packaged(id: string, found: InventoryPackage): SpdxPackage {
   };
 }
 
-function crated(id: string, { name, version, purl, location, sha256 }: InventoryCrate): SpdxPackage {
+function crated(id: string, { name, version, purl, sha256 }: InventoryCrate): SpdxPackage {
   return {
     ...common(id, name, version),
-    downloadLocation: location,
+    downloadLocation: unknown,
     primaryPackagePurpose: "LIBRARY",
     checksums: [checksum("SHA256", sha256)],
     externalRefs: [purlReference(purl)],
