@@ -50,6 +50,9 @@ function check(name: string, command: string, ...args: readonly string[]): Part 
   return { name, run: () => runCheck(command, args) };
 }
 
+/** A file that hangs, with a server left open by a test that failed, must not hold up the others for ever. */
+const fileTimeoutMs = 900_000;
+
 interface TestOptions {
   /** Files at once. */
   readonly concurrency: number;
@@ -65,7 +68,13 @@ function tests(name: string, pattern: string, { concurrency, except, env = proce
       const files = await Array.fromAsync(glob(pattern, { cwd: root, exclude: ["node_modules", "target"] }));
       const chosen = files.filter((file) => except?.test(file) !== true).sort();
       const outcome = { ...nothing };
-      const stream = run({ files: chosen.map((file) => join(root, file)), concurrency, cwd: root, env });
+      const stream = run({
+        files: chosen.map((file) => join(root, file)),
+        timeout: fileTimeoutMs,
+        concurrency,
+        cwd: root,
+        env,
+      });
       stream.on("test:pass", ({ name: test, skip, details }) => {
         if (details.type === "suite") return;
         if (skip === undefined || skip === false) {

@@ -222,6 +222,11 @@ test("a token service that is broken for a moment is asked again", async () => {
     if (asked === 1) response.writeHead(503).end();
     else response.end(JSON.stringify({ access_token: "abc" }));
   });
+  await using listening = new AsyncDisposableStack();
+  listening.defer(() => {
+    server.close();
+    server.closeAllConnections();
+  });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const address = server.address();
   assert.ok(address !== null && typeof address === "object");
@@ -230,8 +235,6 @@ test("a token service that is broken for a moment is asked again", async () => {
   registry.fail("GET blobs/", challenge, challenge);
   assert.ok(content.equals(await clientOf(registry).fetchBlob(blob)));
   assert.equal(registry.seen.at(-1)?.authorization, "Bearer abc");
-  server.close();
-  server.closeAllConnections();
 });
 
 test("a cancelled transfer ends at once", async () => {
