@@ -70,22 +70,23 @@ const hurried: Platform = {
   clock: { ...linux.clock, deadline: (durationMs, what) => linux.clock.deadline(durationMs / 100, what) },
 };
 
-const verdicts: readonly (readonly [what: string, script: string, reason: RegExp])[] = [
-  ["says nothing and does not end", "exec sleep 100", /did not get anywhere/],
-  ["ends without an answer", "echo; exit 0", /without an answer/],
+const verdicts: readonly (readonly [what: string, script: string, reason: RegExp, platform: Platform])[] = [
+  ["says nothing and does not end", "exec sleep 100", /did not get anywhere/, hurried],
+  ["ends without an answer", "echo; exit 0", /without an answer/, linux],
   [
     "cannot open the device",
     "echo 'Could not access KVM kernel module: Permission denied' >&2; exit 1",
     /Permission denied/,
+    linux,
   ],
-  ["crashes", "echo kelp; kill -ABRT $$", /without an answer/],
+  ["crashes", "echo kelp; kill -ABRT $$", /without an answer/, linux],
 ];
 
-for (const [what, script, reason] of verdicts) {
+for (const [what, script, reason, platform] of verdicts) {
   test(`a QEMU that ${what} gives emulation, and the reason is told`, async () => {
     await using home = await files.temporaryDirectory("kelpie-probe-test-");
     const qemu = await scripted(home.path, script);
-    const choice = await chooseAccelerator(hurried, home.path, "amd64", qemu, never);
+    const choice = await chooseAccelerator(platform, home.path, "amd64", qemu, never);
     assert.equal(choice.accelerator, "tcg");
     assert.match(choice.fallback ?? "", reason);
     assert.doesNotMatch(choice.fallback ?? "", /\n/);
