@@ -47,11 +47,13 @@ export async function checkLeavesNothing(client: AgentClient, count: number): Pr
   const before = await holdings(client);
   await runMany(client, count, 4);
   const after = await holdings(client);
+  // The last few may still be on their way out; what each process leaves behind would be many times as much.
+  const slack = Math.max(4, count / 20);
   assert.ok(
-    after.descriptors <= before.descriptors + 4,
+    after.descriptors <= before.descriptors + slack,
     `descriptors: ${before.descriptors}, ${after.descriptors}`,
   );
-  assert.ok(after.cgroups <= before.cgroups + 4, `cgroups: ${before.cgroups}, ${after.cgroups}`);
+  assert.ok(after.cgroups <= before.cgroups + slack, `cgroups: ${before.cgroups}, ${after.cgroups}`);
   const grownBytes = after.residentBytes - before.residentBytes;
   assert.ok(grownBytes < 1 << 20, `memory grew by ${grownBytes} bytes`);
   return [before, after];
