@@ -10,6 +10,8 @@ export interface Nameable {
   readonly name: string;
   readonly tags: readonly string[];
   readonly references: readonly string[];
+  /** When its commit was made, as ISO 8601 in UTC, where that is known. */
+  readonly buildDate?: string;
 }
 
 /**
@@ -49,7 +51,17 @@ export function chooseImage<T extends Nameable>(candidates: readonly T[], refere
 }
 
 function newest<T extends Nameable>(images: readonly T[]): T | undefined {
-  return images.toSorted((a, b) => compareImageVersions(b.version, a.version))[0];
+  return images.toSorted((a, b) => byAge(b, a))[0];
+}
+
+/** A version says only the day: of two commits of one day the later is the newer, whatever their hashes. */
+function byAge(a: Nameable, b: Nameable): number {
+  const day = ({ version }: Nameable): ImageVersion => ({ ...version, gitSha: "" });
+  return (
+    compareImageVersions(day(a), day(b)) ||
+    Date.parse(a.buildDate ?? "") - Date.parse(b.buildDate ?? "") ||
+    compareImageVersions(a.version, b.version)
+  );
 }
 
 function uniquePrefix<T extends Nameable>(images: readonly T[], prefix: string): T | undefined {
