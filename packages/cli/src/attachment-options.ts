@@ -49,12 +49,11 @@ export type AttachmentValues = OptionValues<typeof attachmentOptions>;
 
 /** What the options ask for; `log` is the file of the network's log, where it is not in the sandbox's directory. @throws KelpieError `usage`, `not-found` */
 export async function openAttachments(
-  { platform, home, signal }: CommandContext,
+  { platform, home, signal }: Pick<CommandContext, "platform" | "home" | "signal">,
   options: AttachmentValues,
   log?: string,
 ): Promise<Attachment[]> {
   const { workingDirectory } = platform.host;
-  if (options.workspace === undefined && options.mount === undefined) return [];
   const shares = [
     ...(options.workspace === undefined ? [] : [parseWorkspace(options.workspace, workingDirectory)]),
     ...(options.mount ?? []).map((text) => parseMount(text, workingDirectory)),
