@@ -7,6 +7,7 @@ import { readExecutable } from "../elf/executable.ts";
 import { readModuleInfo } from "../elf/module-info.ts";
 import { elfFile, elfNote } from "../testing/elf-files.ts";
 import { fuzz } from "../testing/fuzz.ts";
+import { embeddedConfig } from "./embedded-config.ts";
 import { identifyKernel } from "./identify.ts";
 import { extractVmlinux, unwrapKernel } from "./unwrap.ts";
 
@@ -47,6 +48,12 @@ function zboot(payload: Uint8Array): Buffer {
   return Buffer.concat([image, payload]);
 }
 
+const config = Buffer.concat([
+  Buffer.from("code that speaks of IKCFG_ST, IKCFG_ST"),
+  gzipSync("CONFIG_A=y\n"),
+  Buffer.from("IKCFG_ED"),
+]);
+
 for (const [what, corpus, run] of [
   ["modules", [module], (input: Uint8Array) => readModuleInfo(input)],
   ["executables", [executable], (input: Uint8Array) => readExecutable(input)],
@@ -58,6 +65,7 @@ for (const [what, corpus, run] of [
       if (identifyKernel(inner).kind === "bzimage") await extractVmlinux(inner);
     },
   ],
+  ["kernels' configurations", [config], (input: Uint8Array) => embeddedConfig(input)],
 ] as const) {
   test(`mutated ${what} are read, or a KelpieError`, async () => {
     const { accepted, refused } = await fuzz({ name: what, corpus, run, runs: 2000 });

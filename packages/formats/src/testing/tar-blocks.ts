@@ -40,6 +40,16 @@ export function withChecksum(block: Uint8Array): Buffer {
   return fixed;
 }
 
+/** Makes right the checksum of every block that looks like a header, and of some that only may be one. */
+export function repairChecksums(input: Uint8Array): Uint8Array {
+  const fixed = Buffer.from(input);
+  for (let at = 0; at + 512 <= fixed.length; at += 512) {
+    const block = fixed.subarray(at, at + 512);
+    if (block[257] === 0x75 || block[100] === 0x30) withChecksum(block).copy(block);
+  }
+  return fixed;
+}
+
 /** A header with its content, padded; the size is the content's unless the fields say another. */
 export function rawEntry(fields: RawHeader, content: string | Uint8Array = ""): Buffer {
   const bytes = typeof content === "string" ? Buffer.from(content, "latin1") : content;

@@ -31,28 +31,28 @@ const index = indexText([
 const release = `Codename: x\nDate: Sat, 11 Jul 2026 10:16:37 UTC\nSHA256:\n ${"0".repeat(64)} 1 main/x\n`;
 const sources = "Types: deb\nURIs: http://x\nSuites: a b\nComponents: main\nSigned-By:\n key\n .\n";
 
-const parsers: readonly (readonly [what: string, corpus: string, parse: (text: string) => unknown])[] = [
-  ["control data", index, (text) => parseDeb822(text, { comments: true })],
+const parsers: readonly (readonly [name: string, corpus: string, parse: (text: string) => unknown])[] = [
+  ["debian control data", index, (text) => parseDeb822(text, { comments: true })],
   [
-    "a dependency field",
+    "debian dependency field",
     "a (>= 1:2~) | b:any [amd64 !arm64], c (<< 2)",
     (text) => parseDependencies(text, "amd64"),
   ],
-  ["a version", "1:2.0~rc1+dfsg-1.2", parseDebianVersion],
-  ["an item of a world", "bash=5.2-1", (text) => parseWorldItem(text, "amd64")],
-  ["a release", release, (text) => parseRelease(text, "x")],
+  ["debian version", "1:2.0~rc1+dfsg-1.2", parseDebianVersion],
+  ["debian item of a world", "bash=5.2-1", (text) => parseWorldItem(text, "amd64")],
+  ["debian release", release, (text) => parseRelease(text, "x")],
   [
-    "a list of sources",
+    "debian list of sources",
     "deb [arch=amd64 signed-by=/x] http://x bookworm main\n# c\n",
     (text) => parseListFile(text, "x"),
   ],
-  ["a deb822 list of sources", sources, (text) => parseSourcesFile(text, "x")],
+  ["debian deb822 list of sources", sources, (text) => parseSourcesFile(text, "x")],
 ];
 
-for (const [what, corpus, parse] of parsers) {
-  test(`${what} that is damaged is read or refused`, async () => {
+for (const [name, corpus, parse] of parsers) {
+  test(`${name}: damaged text is read, or refused with a KelpieError`, async () => {
     const { refused } = await fuzz({
-      name: what.replace(/^an? /, "debian "),
+      name,
       corpus: [Buffer.from(corpus)],
       run: (input) => parse(new TextDecoder().decode(input)),
       runs: 1500,
