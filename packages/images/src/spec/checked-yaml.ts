@@ -26,6 +26,7 @@ export function parseCheckedYaml<T>(schema: z.ZodType<T>, text: string, what: st
   const document = parseDocument(text, {
     lineCounter,
     prettyErrors: false,
+    logLevel: "error",
     customTags: (tags) => [leadingZero, ...tags],
   });
   const [problem] = [...document.errors, ...document.warnings];

@@ -71,7 +71,7 @@ function checkUrl(text: string): string {
 function parseConfig(text: string, where: string): z.infer<typeof configSchema> {
   let value: unknown;
   try {
-    value = parse(text, { maxAliasCount: 0 });
+    value = parse(text, { maxAliasCount: 0, logLevel: "error" });
   } catch (cause) {
     throw new KelpieError("invalid-input", "The configuration is not YAML", { where, cause });
   }
