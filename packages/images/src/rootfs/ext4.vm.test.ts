@@ -101,7 +101,7 @@ ${ending}`;
     const disk = join(directory.path, "disk");
     const script = `#!/bin/sh
 if [ -e /cut ]; then
-  echo "kept=$(ls /work | wc -l)"
+  echo "kept=$(ls /data | wc -l)"
   dmesg | grep -o 'EXT4-fs.*recovery complete'
   dd if=/dev/zero of=/fill bs=1M 2>&1 | grep -o 'No space left.*'
   sync
@@ -113,13 +113,13 @@ sync
 index=0
 while :; do
   index=$((index + 1))
-  for copy in 1 2 3 4 5; do cat /bin/busybox >/work/$index.$copy; done
-  rm -f /work/$((index - 1)).*
+  for copy in 1 2 3 4 5; do cat /bin/busybox >/data/$index.$copy; done
+  rm -f /data/$((index - 1)).*
   [ $((index % 2)) = 0 ] && sync && echo "written $index"
 done
 `;
     const tree = await guestTree(parts, { [agent]: script });
-    tree.put("work", { ...owned, mode: 0o755, kind: "directory" });
+    tree.put("data", { ...owned, mode: 0o755, kind: "directory" });
     await write(disk, tree, 4 << 20);
     truncateSync(disk, smallDiskBytes);
     const cut = await boot({ architecture, parts, disk, killAt: /^written 6$/m });
