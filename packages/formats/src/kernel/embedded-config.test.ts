@@ -21,6 +21,11 @@ test("a kernel without one says nothing", async () => {
     assert.equal(await embeddedConfig(Buffer.from(bytes, "latin1")), undefined);
 });
 
+test("a kernel that is full of marks is looked through once", { timeout: 60_000 }, async () => {
+  const marks = Buffer.alloc(16 << 20, "IKCFG_ST");
+  assert.equal(await embeddedConfig(Buffer.concat([marks, Buffer.from("IKCFG_ED")])), undefined);
+});
+
 test("one that is broken or too large is refused", async () => {
   const around = (packed: Uint8Array): Buffer =>
     Buffer.concat([Buffer.from("IKCFG_ST"), packed, Buffer.from("IKCFG_ED")]);

@@ -24,11 +24,10 @@ export async function embeddedConfig(
   // The mark stands also where the kernel's own code or documentation speaks of it: only in front of gzip it is meant.
   for (let at = bytes.indexOf(startMark); at >= 0; at = bytes.indexOf(startMark, at + 1)) {
     const start = at + startMark.length;
+    if (!bytes.subarray(start, start + 2).equals(gzipMagic)) continue;
     const end = bytes.indexOf(endMark, start);
     if (end < 0) return undefined;
-    const packed = bytes.subarray(start, end);
-    if (!packed.subarray(0, 2).equals(gzipMagic)) continue;
-    const unpacked = decompress(bytesSource(packed).open(), {
+    const unpacked = decompress(bytesSource(bytes.subarray(start, end)).open(), {
       format: "gzip",
       maxOutputBytes: maxConfigBytes,
       where: `${where}, its configuration`,
