@@ -15,25 +15,14 @@ import { readPackage } from "./package-archive.ts";
 import { parsePackageInfo } from "./package-info.ts";
 import { readTrustedKeys } from "./signature.ts";
 import { createTestKey, makeIndex, makePackage } from "./testing/packages.ts";
-import { indexText } from "./testing/universe.ts";
+import { sampleIndex } from "./testing/universe.ts";
 import { compareVersions } from "./version.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "kelpie-fuzz-"));
 after(() => rmSync(scratch, { recursive: true, force: true }));
 const key = createTestKey();
 const keys = readTrustedKeys(new Map([[key.name, key.publicPem]]));
-const index = indexText([
-  {
-    name: "a",
-    version: "1.2-r3",
-    depends: "b>1 !c so:x",
-    provides: "v cmd:a=1",
-    installIf: "b c",
-    priority: 5,
-  },
-  { name: "b" },
-]);
-const installed = `${index.trimEnd()}\nr:x\nq:5\nF:etc\nM:0:0:700\nR:passwd\na:0:0:600\nZ:Q1abc\n\n`;
+const installed = `${sampleIndex.trimEnd()}\nr:x\nq:5\nF:etc\nM:0:0:700\nR:passwd\na:0:0:600\nZ:Q1abc\n\n`;
 const info =
   "# made\npkgname = a\npkgver = 1-r0\narch = x86_64\ndepend = b>1\nsize = 10\ntriggers = /bin:/lib\n";
 const identity = { checksum: "Q1AAAAAAAAAAAAAAAAAAAAAAAAAAA=", sizeBytes: 1 };
@@ -43,7 +32,7 @@ const texts: readonly (readonly [
   corpus: readonly string[],
   parse: (text: string) => unknown,
 ])[] = [
-  ["apk index", [index], (text) => parseIndex(text, "x")],
+  ["apk index", [sampleIndex], (text) => parseIndex(text, "x")],
   ["apk installed database", [installed], (text) => readInstalled(text, "x")],
   ["apk package info", [info], (text) => parsePackageInfo(text, identity, "x")],
   ["apk dependency", ["a>=1.2-r3", "!b@edge~3", "so:libc.musl-x86_64.so.1=1", "a><Q1xyz"], parseDependency],
@@ -77,7 +66,7 @@ test("any two texts compare as versions in one order", async () => {
 test("a damaged index archive is refused with a KelpieError", async () => {
   const { refused } = await fuzz({
     name: "apk index archive",
-    corpus: [await makeIndex(parseIndex(index, "x"), { key })],
+    corpus: [await makeIndex(parseIndex(sampleIndex, "x"), { key })],
     run: (input) => readIndexArchive(input, keys, "x"),
     runs: 300,
   });

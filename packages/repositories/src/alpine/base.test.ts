@@ -11,7 +11,6 @@ import {
   decompress,
   FileTree,
   MemorySink,
-  textSource,
   type TreeNode,
   treeFromTar,
   writeTar,
@@ -26,16 +25,14 @@ import { readInstalled } from "./installed.ts";
 import { mergePackages } from "./merge.ts";
 import { type AlpineRepository, openAlpineRepositories } from "./repository.ts";
 import { apkJudge, realData } from "./testing/judge.ts";
-import { createTestKey, makeIndex, makePackage, type TestKey, type TestPackage } from "./testing/packages.ts";
-
-const file = (text: string, mode = 0o644): TreeNode => ({
-  kind: "file",
-  mode,
-  uid: 0,
-  gid: 0,
-  mtimeSeconds: 5,
-  content: textSource(text),
-});
+import {
+  createTestKey,
+  file,
+  makeIndex,
+  makePackage,
+  type TestKey,
+  type TestPackage,
+} from "./testing/packages.ts";
 
 const directories = (...paths: readonly string[]): { path: string; node: TreeNode }[] =>
   paths.map((path) => ({

@@ -87,7 +87,7 @@ async function readScripts(
     duplicates: "refuse",
     where: `/${scriptsPath} of ${where}`,
   })) {
-    // The checksum before the script's name may hold slashes and dots do not: "name-1.0-r0.Q1…=.post-install".
+    // The checksum before the script's name may hold slashes, and ends in the last `=`: "name-1.0-r0.Q1…=.post-install".
     const [, title = "", script = ""] = /^(.*=)(\.[a-z-]+)$/.exec(each.path) ?? [];
     const name = titles.get(title);
     if (name === undefined || each.kind !== "file") continue;

@@ -12,27 +12,16 @@ import { writeRecord } from "./record.ts";
 import { readTrustedKeys } from "./signature.ts";
 import { apkJudge, realData } from "./testing/judge.ts";
 import { createTestKey, makeIndex } from "./testing/packages.ts";
-import { indexText } from "./testing/universe.ts";
+import { sampleIndex } from "./testing/universe.ts";
 
 const key = createTestKey();
 const other = createTestKey("other-0002.rsa.pub");
 const keys = readTrustedKeys(new Map([[key.name, key.publicPem]]));
-const text = indexText([
-  {
-    name: "a",
-    version: "1.2-r3",
-    depends: "b>1 !c so:x",
-    provides: "v cmd:a=1",
-    installIf: "b c",
-    priority: 5,
-  },
-  { name: "b" },
-]);
-const records = parseIndex(text, "index");
+const records = parseIndex(sampleIndex, "index");
 
 test("a record is written as it was read", () => {
   const lines = (written: string): string[] => written.split("\n").sort();
-  assert.deepEqual(lines(records.map((record) => `${writeRecord(record)}\n`).join("")), lines(text));
+  assert.deepEqual(lines(records.map((record) => `${writeRecord(record)}\n`).join("")), lines(sampleIndex));
   assert.deepEqual(
     parseIndex(records.map((record) => `${writeRecord(record)}\n`).join(""), "again"),
     records,
@@ -88,9 +77,9 @@ for (const [name, [written, where]] of Object.entries(broken)) {
 }
 
 test("what a later apk may add is passed over, and a package that needs it is left out", () => {
-  const [, b = ""] = text.split("\n\n");
+  const [, b = ""] = sampleIndex.split("\n\n");
   assert.equal(parseIndex(`${b}\nz:new\n\n`, "index").length, 1);
-  assert.equal(parseIndex(`${b}\nX:needed\n\n${text}`, "index").length, 2);
+  assert.equal(parseIndex(`${b}\nX:needed\n\n${sampleIndex}`, "index").length, 2);
 });
 
 test("an index is read only if a trusted key signed exactly it", async () => {

@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { textSource, type TreeNode } from "@kelpie/formats";
 import { openAlpineRepositories } from "@kelpie/repositories";
 import {
+  file,
   makeIndex,
   makePackage,
   type TestKey,
@@ -14,15 +14,6 @@ import type { Mirror } from "../../../../repositories/src/testing/mirror.ts";
 import type { ImageSpec } from "../../spec/image-spec.ts";
 import type { BuildOptions } from "../build-image.ts";
 import type { SmallWorld } from "./small-world.ts";
-
-const file = (text: string, mode = 0o644): TreeNode => ({
-  kind: "file",
-  mode,
-  uid: 0,
-  gid: 0,
-  mtimeSeconds: 5,
-  content: textSource(text),
-});
 
 /** The packages of a small Alpine, whose scripts are like the real ones. */
 export function packagesOf(toolVersion: string): Parameters<typeof makePackage>[0][] {

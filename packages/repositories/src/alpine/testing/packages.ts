@@ -5,6 +5,7 @@ import {
   bytesSource,
   gzipBytes,
   MemorySink,
+  textSource,
   type TarSourceEntry,
   type TreeNode,
   writeTar,
@@ -26,6 +27,11 @@ export function createTestKey(name = "test-0001.rsa.pub"): TestKey {
     publicPem: publicKey.export({ type: "spki", format: "pem" }).toString(),
     privatePem: privateKey.export({ type: "pkcs8", format: "pem" }).toString(),
   };
+}
+
+/** A file of a package. */
+export function file(text: string, mode = 0o644): TreeNode {
+  return { kind: "file", mode, uid: 0, gid: 0, mtimeSeconds: 5, content: textSource(text) };
 }
 
 /** A package to be made. */

@@ -20,6 +20,19 @@ export function indexText(packages: readonly FakePackage[]): string {
   return packages.map((fake) => `${recordLines(fake).join("\n")}\n\n`).join("");
 }
 
+/** An index whose records have dependencies of every kind. */
+export const sampleIndex = indexText([
+  {
+    name: "a",
+    version: "1.2-r3",
+    depends: "b>1 !c so:x",
+    provides: "v cmd:a=1",
+    installIf: "b c",
+    priority: 5,
+  },
+  { name: "b" },
+]);
+
 function recordLines(fake: FakePackage): string[] {
   const { name, version = "1-r0", depends, provides, installIf, priority, installedBytes = 4096 } = fake;
   const checksum = createHash("sha1").update(JSON.stringify(fake)).digest("base64");
