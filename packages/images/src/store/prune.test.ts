@@ -16,19 +16,22 @@ interface Given {
   readonly tags?: readonly string[];
   readonly holders?: readonly string[];
   readonly name?: string;
+  readonly gitSha?: string;
+  readonly buildDate?: string;
   readonly content?: string;
   readonly size?: number;
 }
 
 function candidate(given: Given): PruneCandidate {
   const { patch, ageDays = 0, unusedDays = 0, tags = [], holders = [], name = "base", size = 100 } = given;
-  const { content = `${patch}` } = given;
+  const { content = `${patch}`, gitSha = "a3f4d21", buildDate = "2026-01-15T00:00:00Z" } = given;
   return {
     image: {
       name,
       tags,
+      buildDate,
       architecture: "amd64",
-      version: parseImageVersion(`1.0.${patch}-20260115-a3f4d21`),
+      version: parseImageVersion(`1.0.${patch}-20260115-${gitSha}`),
       files: {
         "rootfs.ext4": { sizeBytes: size, sha256: content },
         vmlinuz: { sizeBytes: 10, sha256: "kernel" },
@@ -60,6 +63,16 @@ test("a count keeps the newest of each name, alone and against other rules", () 
   assert.deepEqual(goes(given, { keep: 2 }), [`1.0.1 ${reason}`]);
   assert.deepEqual(goes(given, { keep: 2, olderThanMs: dayMs }), ["1.0.1 9 days old"]);
   assert.deepEqual(goes([...given, { patch: 0, name: "other" }], { keep: 2 }), [`1.0.1 ${reason}`]);
+});
+
+test("of two builds of one day a count keeps the later, which is also `latest`", () => {
+  const day = "2026-01-15";
+  const given = [
+    { patch: 1, gitSha: "f3f4d21", buildDate: `${day}T08:00:00Z`, unusedDays: 1 },
+    { patch: 1, gitSha: "a3f4d21", buildDate: `${day}T17:30:00Z`, unusedDays: 2 },
+  ];
+  const [verdict] = planPrune(given.map(candidate), { keep: 1 }, nowMs).filter(({ kind }) => kind === "goes");
+  assert.equal(verdict?.candidate.image.version.gitSha, "f3f4d21");
 });
 
 test("what is in use or tagged stays, whatever the rules", () => {

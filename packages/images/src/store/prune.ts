@@ -2,13 +2,12 @@
 
 import { type Architecture } from "@kelpie/platform";
 import { imageFiles, type ImageMetadata } from "../metadata/image-metadata.ts";
-import { compareImageVersions, type ImageVersion } from "../version/image-version.ts";
+import { compareAge, type Dated } from "./newest.ts";
 
 /** What pruning needs to know of an image. */
 export interface PruneCandidate {
-  readonly image: {
+  readonly image: Dated & {
     readonly name: string;
-    readonly version: ImageVersion;
     readonly architecture: Architecture;
     readonly files: ImageMetadata["files"];
     readonly tags: readonly string[];
@@ -85,9 +84,7 @@ function protection(
   if (keep === undefined) return undefined;
   const newer = all.filter(
     ({ image: other }) =>
-      other.name === image.name &&
-      other.architecture === image.architecture &&
-      compareImageVersions(other.version, image.version) > 0,
+      other.name === image.name && other.architecture === image.architecture && compareAge(other, image) > 0,
   );
   return newer.length < keep ? `among the newest ${keep} of its name` : undefined;
 }

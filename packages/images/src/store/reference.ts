@@ -1,17 +1,15 @@
 // How people name an image: by version, the beginning of one, MAJOR.MINOR, `latest`, a tag or a name.
 
 import { type Architecture, KelpieError } from "@kelpie/platform";
-import { compareImageVersions, formatImageVersion, type ImageVersion } from "../version/image-version.ts";
+import { formatImageVersion } from "../version/image-version.ts";
 import type { StoredImage } from "./image-store.ts";
+import { compareAge, type Dated } from "./newest.ts";
 
 /** What can be named: an image of the store, or one that a source has. */
-export interface Nameable {
-  readonly version: ImageVersion;
+export interface Nameable extends Dated {
   readonly name: string;
   readonly tags: readonly string[];
   readonly references: readonly string[];
-  /** When its commit was made, as ISO 8601 in UTC, where that is known. */
-  readonly buildDate?: string;
 }
 
 /**
@@ -51,17 +49,7 @@ export function chooseImage<T extends Nameable>(candidates: readonly T[], refere
 }
 
 function newest<T extends Nameable>(images: readonly T[]): T | undefined {
-  return images.toSorted((a, b) => byAge(b, a))[0];
-}
-
-/** A version says only the day: of two commits of one day the later is the newer, whatever their hashes. */
-function byAge(a: Nameable, b: Nameable): number {
-  const day = ({ version }: Nameable): ImageVersion => ({ ...version, gitSha: "" });
-  return (
-    compareImageVersions(day(a), day(b)) ||
-    Date.parse(a.buildDate ?? "") - Date.parse(b.buildDate ?? "") ||
-    compareImageVersions(a.version, b.version)
-  );
+  return images.toSorted((a, b) => compareAge(b, a))[0];
 }
 
 function uniquePrefix<T extends Nameable>(images: readonly T[], prefix: string): T | undefined {
