@@ -155,8 +155,7 @@ export class ImageStore {
     await files.rename(image.directory, doomed);
     await files.remove(doomed);
     await files.remove(join(this.#root, ".leases", name));
-    const contents = imageFiles(image).map(({ sha256 }) => sha256);
-    await sweepContents(this.#platform, this.#root, contents);
+    await sweepContents(this.#platform, this.#root);
     const { images } = await this.list();
     const versions = new Set(images.map(({ version }) => formatImageVersion(version)));
     await changeTags(this.#platform, this.#root, (tags) => withoutVersions(tags, versions));
@@ -244,10 +243,10 @@ export class ImageStore {
     await files.makeDirectory(this.#root);
     await using _lock = await this.#lock("repairing");
     const before = await this.list();
-    const names = new Set(before.images.map((image) => this.#nameOf(image)));
-    const swept = await sweepStore(this.#platform, this.#root, names);
     const doomed = removeBroken ? before.broken : [];
     for (const { directory } of doomed) await files.remove(join(this.#root, directory));
+    const names = new Set(before.images.map((image) => this.#nameOf(image)));
+    const swept = await sweepStore(this.#platform, this.#root, names);
     const versions = new Set(before.images.map(({ version }) => formatImageVersion(version)));
     await changeTags(this.#platform, this.#root, (tags) => withoutVersions(tags, versions));
     const removed = [...swept.removed, ...doomed.map(({ directory }) => directory)];

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, rmSync } from "node:fs";
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { KelpieError, type KelpieErrorCode } from "@kelpie/platform";
@@ -58,6 +58,16 @@ test("a lease for a directory ends with it, whatever becomes of the process that
     await assert.rejects(store.remove(image), fails("in-use", "sandbox 1"));
     rmSync(sandbox, { recursive: true });
     await store.remove(image);
+  }));
+
+test("looking for what can be pruned leaves a lease alone that is just being written", () =>
+  withTestStore(async ({ store, root, add }) => {
+    await add(version);
+    const leases = join(root, ".leases", version);
+    mkdirSync(leases, { recursive: true });
+    writeFileSync(join(leases, ".0123456789abcdef.0123456789ab.tmp"), "");
+    assert.deepEqual((await store.pruneCandidates())[0]?.holders, []);
+    assert.equal(readdirSync(leases).length, 1);
   }));
 
 test("an image that has been removed cannot be leased", () =>

@@ -64,15 +64,17 @@ export async function writeLease(
   return { [Symbol.asyncDispose]: () => files.remove(path) };
 }
 
-/** The holders of the leases that hold. Those that have ended are swept. */
+/** The holders of the leases that hold. Those that have ended are swept. The caller need not hold the store's lock. */
 export async function leaseHolders(platform: Parts, root: string, name: string): Promise<readonly string[]> {
   const { files } = platform;
   const directory = leaseDirectory(root, name);
   if ((await files.stat(directory)) === undefined) return [];
   const holders: string[] = [];
   for (const entry of await files.list(directory)) {
+    // A lease that is being written has such a name until it is whole.
+    if (entry.startsWith(".")) continue;
     const path = join(directory, entry);
-    const holder = entry.startsWith(".") ? undefined : await holderOf(platform, path);
+    const holder = await holderOf(platform, path);
     if (holder === undefined) await files.remove(path);
     else holders.push(holder);
   }

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { realPlatform } from "@kelpie/platform";
@@ -22,7 +22,9 @@ test("repair makes cache.json anew, sweeps leftovers, and leaves images and what
     mkdirSync(join(root, "notes"));
     writeFileSync(join(root, ".blobs", "f".repeat(64)), "nobody's");
     writeFileSync(join(root, ".verified", "e".repeat(64)), "1:2:3:4");
-    for (const name of [".tags.json.0123456789ab.tmp", ".lock.0123456789ab"]) {
+    mkdirSync(join(root, ".leases", version));
+    const lease = join(".leases", version, ".0123456789abcdef.0123456789ab.tmp");
+    for (const name of [".tags.json.0123456789ab.tmp", ".lock.0123456789ab", lease]) {
       writeFileSync(join(root, name), "");
       execFileSync("touch", ["-d", old, join(root, name)]);
     }
@@ -33,6 +35,7 @@ test("repair makes cache.json anew, sweeps leftovers, and leaves images and what
       ".lock.0123456789ab",
       ".tags.json.0123456789ab.tmp",
       ".leases/0.9.0-20260115-a3f4d21",
+      lease,
       `.verified/${"e".repeat(64)}`,
     ]);
     assert.ok(freedBytes > 0);
@@ -52,6 +55,15 @@ test("what cannot be used is told, and goes only when that is asked for", () =>
     const { broken, removed } = await store.repair(true);
     assert.deepEqual(broken, []);
     assert.deepEqual(removed, ["1.0.1-20260115-a3f4d21"]);
+  }));
+
+test("what only a broken image had is gone with it", () =>
+  withTestStore(async ({ store, root, add }) => {
+    const { directory } = await add(version);
+    rmSync(join(directory, "metadata.json"));
+    assert.equal((await store.repair(false)).freedBytes, 0);
+    assert.ok((await store.repair(true)).freedBytes > 0);
+    assert.deepEqual(readdirSync(join(root, ".blobs")), []);
   }));
 
 const skip = process.getuid?.() === 0 ? false : "needs root, to become another user and to mount";

@@ -26,7 +26,7 @@ export async function sweepStore(
   const { files } = platform;
   const removed = [
     ...(await sweepStaging(platform, root)),
-    ...(await sweepTemporaries(platform, root)),
+    ...(await sweepTemporaries(platform, root, ".")),
     ...(await sweepLeases(platform, root, imageNames)),
   ];
   const freedBytes = await sweepContents(platform, root);
@@ -35,10 +35,16 @@ export async function sweepStore(
   return { removed, freedBytes };
 }
 
-async function sweepTemporaries({ files, clock }: Platform, root: string): Promise<readonly string[]> {
-  const names = (await files.list(root)).filter((name) => /^\..+\.tmp$|^\.lock\.[0-9a-f]+$/.test(name));
+/** Those that stand directly in `directory`, a path below `root`. */
+async function sweepTemporaries(
+  { files, clock }: Platform,
+  root: string,
+  directory: string,
+): Promise<readonly string[]> {
   const removed: string[] = [];
-  for (const name of names) {
+  for (const entry of await files.list(join(root, directory))) {
+    if (!/^\..+\.tmp$|^\.lock\.[0-9a-f]+$/.test(entry)) continue;
+    const name = join(directory, entry);
     const status = await files.lstat(join(root, name));
     if (status === undefined || clock.nowMs() - status.mtimeMs < temporaryAgeMs) continue;
     await files.remove(join(root, name));
@@ -54,6 +60,7 @@ async function sweepLeases(
 ): Promise<readonly string[]> {
   const removed: string[] = [];
   for (const name of await leasedNames(platform, root)) {
+    removed.push(...(await sweepTemporaries(platform, root, join(".leases", name))));
     const holders = await leaseHolders(platform, root, name);
     if (holders.length > 0 || imageNames.has(name)) continue;
     await platform.files.remove(join(root, ".leases", name));

@@ -51,6 +51,17 @@ test("what only a removed image had is gone, and what another has stays", () =>
     assert.deepEqual(readdirSync(join(root, ".verified")), []);
   }));
 
+test("the bill of materials goes with the last image that has it", () =>
+  withTestStore(async ({ store, root, add }) => {
+    const bill = { "sbom.spdx.json": "the same for both" };
+    const [a, b] = [await add(first, bill), await add(second, bill)];
+    assert.equal(readdirSync(join(root, ".blobs")).length, 7);
+    await store.remove(a);
+    assert.equal(readdirSync(join(root, ".blobs")).length, 4);
+    await store.remove(b);
+    assert.deepEqual(readdirSync(join(root, ".blobs")), []);
+  }));
+
 test("a damaged file is not shared with the next image, which is whole", () =>
   withTestStore(async ({ store, add }) => {
     const a = await add(first, { vmlinuz: "kernel" });

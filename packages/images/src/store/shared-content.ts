@@ -41,15 +41,11 @@ export async function shareContent(
 }
 
 /** Forgets contents that no image has any more. The caller holds the store's lock. Returns the bytes that came free. */
-export async function sweepContents(
-  { files }: Pick<Platform, "files">,
-  root: string,
-  candidates?: readonly string[],
-): Promise<number> {
+export async function sweepContents({ files }: Pick<Platform, "files">, root: string): Promise<number> {
   const directory = join(root, ".blobs");
   if ((await files.stat(directory)) === undefined) return 0;
   let freedBytes = 0;
-  for (const sha256 of candidates ?? (await files.list(directory))) {
+  for (const sha256 of await files.list(directory)) {
     const status = await files.stat(blobPath(root, sha256));
     if (status === undefined || status.linkCount > 1) continue;
     await files.remove(blobPath(root, sha256));

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { type Architecture, realPlatform } from "@kelpie/platform";
 import type { ImageFileName, ImageMetadata } from "../../metadata/image-metadata.ts";
 import { ImageStore, type StoredImage } from "../image-store.ts";
+import type { FileDigest } from "../verified.ts";
 
 export const hostArchitecture: Architecture = realPlatform.host.architecture ?? "amd64";
 
@@ -15,10 +16,10 @@ export interface TestStore {
   readonly home: string;
   /** KELPIE_HOME/images. */
   readonly root: string;
-  /** Adds an image whose files have the given texts, by default its version and their names. */
+  /** Adds an image whose files have the given texts, by default its version and their names, and a bill of materials if given. */
   readonly add: (
     version: string,
-    texts?: Partial<Record<ImageFileName, string>>,
+    texts?: Partial<Record<ImageFileName | "sbom.spdx.json", string>>,
     name?: string,
   ) => Promise<StoredImage>;
 }
@@ -33,11 +34,15 @@ export async function withTestStore(body: (at: TestStore) => Promise<void>): Pro
     home,
     root: join(home, "images"),
     add: (version, texts = {}, name = "kelpie-base") => {
-      const textOf = (file: ImageFileName): string => texts[file] ?? `${version} ${file}`;
+      const { "sbom.spdx.json": bill, ...others } = texts;
+      const textOf = (file: ImageFileName): string => others[file] ?? `${version} ${file}`;
       return store.add((staging) => {
         for (const file of ["rootfs.ext4", "vmlinuz", "initrd"] as const)
           writeFileSync(join(staging, file), textOf(file));
-        return Promise.resolve(metadataOf(version, name, textOf));
+        const metadata = metadataOf(version, name, textOf);
+        if (bill === undefined) return Promise.resolve(metadata);
+        writeFileSync(join(staging, "sbom.spdx.json"), bill);
+        return Promise.resolve({ ...metadata, attachments: { "sbom.spdx.json": digestOf(bill) } });
       });
     },
   });
@@ -45,10 +50,7 @@ export async function withTestStore(body: (at: TestStore) => Promise<void>): Pro
 
 function metadataOf(version: string, name: string, textOf: (file: ImageFileName) => string): ImageMetadata {
   const nothing = createHash("sha256").digest("hex");
-  const entry = (file: ImageFileName): ImageMetadata["files"]["vmlinuz"] => ({
-    sizeBytes: Buffer.byteLength(textOf(file)),
-    sha256: createHash("sha256").update(textOf(file)).digest("hex"),
-  });
+  const entry = (file: ImageFileName): FileDigest => digestOf(textOf(file));
   return {
     schemaVersion: 1,
     name,
@@ -63,4 +65,8 @@ function metadataOf(version: string, name: string, textOf: (file: ImageFileName)
     packages: [],
     planSha256: nothing,
   };
+}
+
+function digestOf(text: string): FileDigest {
+  return { sizeBytes: Buffer.byteLength(text), sha256: createHash("sha256").update(text).digest("hex") };
 }
