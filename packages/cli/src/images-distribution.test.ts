@@ -10,8 +10,9 @@ import { createInterface } from "node:readline";
 import { test } from "node:test";
 import { promisify } from "node:util";
 import { FileTree, MemorySink, writeExt4 } from "@kelpie/formats";
-import { ImageStore, parseImageMetadata } from "@kelpie/images";
+import { bootFiles, ImageStore, parseImageMetadata } from "@kelpie/images";
 import { realPlatform } from "@kelpie/platform";
+import { TemplateStore } from "@kelpie/sandbox";
 import { transferLine } from "./output/transfer.ts";
 
 const main = join(import.meta.dirname, "main.ts");
@@ -46,6 +47,7 @@ async function addImage(home: string): Promise<void> {
   });
 }
 
+const key = "0".repeat(32);
 const fileNames = ["rootfs.ext4", "vmlinuz", "initrd"];
 
 interface World extends AsyncDisposable {
@@ -112,6 +114,26 @@ test("an image is tagged, kept from pruning by that, pruned without it, and the 
   assert.equal(await at.kelpie(at.home, "repair"), "");
   await assert.rejects(at.kelpie(at.home, "prune"), { code: 2, stderr: /needs a rule/ });
 });
+
+for (const command of [
+  ["remove", version],
+  ["prune", "--max-size", "1M", "--yes"],
+]) {
+  test(`images ${command[0]} takes the templates of an image with it`, async () => {
+    await using at = await world();
+    const { images } = await new ImageStore(realPlatform, at.home).list();
+    const templates = new TemplateStore(realPlatform, at.home);
+    for (const image of images) {
+      await using _lock = await templates.lock(key, 1000, new AbortController().signal);
+      await using staging = await templates.stage();
+      for (const name of ["memory", "state", "disk.qcow2"]) writeFileSync(join(staging.path, name), name);
+      await templates.publish(key, bootFiles(image), staging.path);
+    }
+    assert.equal((await templates.list()).length, 1);
+    await at.kelpie(at.home, ...command);
+    assert.deepEqual(await templates.list(), []);
+  });
+}
 
 test("a key signs a release, and whoever has its public half and a policy takes only what is signed", async () => {
   await using at = await world();

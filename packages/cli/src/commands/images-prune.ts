@@ -6,6 +6,7 @@ import { command } from "../command.ts";
 import { formatSize } from "../output/size.ts";
 import { formatTable } from "../output/table.ts";
 import { parseBytes, parseCount, parseDays } from "../quantity.ts";
+import { removeImage } from "../remove-image.ts";
 
 const dayMs = 86_400_000;
 
@@ -23,8 +24,9 @@ export const imagesPrune = command({
     json: { type: "boolean", help: "Print JSON" },
   },
   details:
-    "Images that a sandbox uses, and tagged ones, always stay. Equal files of several images count once.",
-  async run({ platform, terminal, home }, { options }) {
+    "Images that a sandbox uses, and tagged ones, always stay. Equal files of several images count once. The\ntemplates of an image go with it.",
+  async run(context, { options }) {
+    const { platform, terminal, home } = context;
     const age = (text: string | undefined): number | undefined =>
       text === undefined ? undefined : dayMs * parseDays(text);
     const policy = {
@@ -38,13 +40,12 @@ export const imagesPrune = command({
         help: "For example: kelpie images prune --unused-for 30d --keep 2",
       });
     }
-    const store = new ImageStore(platform, home);
-    const candidates = await store.pruneCandidates();
+    const candidates = await new ImageStore(platform, home).pruneCandidates();
     const verdicts = planPrune(candidates, policy, platform.clock.nowMs());
     const going = verdicts.filter(({ kind }) => kind === "goes");
     const staying = verdicts.filter(({ kind }) => kind === "stays").map(({ candidate }) => candidate);
     const freedBytes = distinctBytes(candidates) - distinctBytes(staying);
-    if (options.yes === true) for (const { candidate } of going) await store.remove(candidate.image);
+    if (options.yes === true) for (const { candidate } of going) await removeImage(context, candidate.image);
     const rows = verdicts.map(({ candidate: { image }, kind, reason }) => ({
       version: formatImageVersion(image.version),
       architecture: image.architecture,
