@@ -3,12 +3,11 @@ import { Sandbox } from "@kelpie/sandbox";
 
 await using sandbox = await Sandbox.create({ memoryMiB: 256, env: { LC_ALL: "C" } });
 
-await sandbox.files.mkdir("/root/work", { parents: true });
-await sandbox.files.write("/root/work/words.txt", Buffer.from("pear\napple\nfig\n"));
+await sandbox.files.write("/workspace/words.txt", Buffer.from("pear\napple\nfig\n"));
 
-const sort = sandbox.exec({ argv: ["sort", "words.txt"], cwd: "/root/work", timeoutMs: 10_000 });
+const sort = sandbox.exec({ argv: ["sort", "words.txt"], cwd: "/workspace", timeoutMs: 10_000 });
 for await (const piece of sort) {
   if (piece.kind === "stdout") console.log(Buffer.from(piece.bytes).toString().trimEnd());
 }
 
-for await (const { path, sizeBytes } of sandbox.files.list("/root/work")) console.log(path, sizeBytes);
+for await (const { path, sizeBytes } of sandbox.files.list("/workspace")) console.log(path, sizeBytes);

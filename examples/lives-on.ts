@@ -1,8 +1,6 @@
 // A sandbox that outlives the process that made it: node examples/lives-on.ts
 import { findSandbox, removeSandbox, Sandbox } from "@kelpie/sandbox";
-import { KelpieError, realPlatform } from "@kelpie/platform";
-
-const home = realPlatform.host.environment["KELPIE_HOME"] ?? `${realPlatform.host.homeDirectory}/.kelpie`;
+import { KelpieError, kelpieHome, realPlatform } from "@kelpie/platform";
 
 let name: string;
 {
@@ -13,14 +11,14 @@ let name: string;
 // From here on it could be another process, on another day: `kelpie sandbox exec NAME -- …` is one.
 {
   await using opened = await Sandbox.open(name);
-  await opened.exec({ argv: ["sh", "-c", "echo kept > /root/note"] }).collect();
+  await opened.exec({ argv: ["sh", "-c", "echo kept > /workspace/note"] }).collect();
   await opened.pause();
   await opened.resume();
 }
 {
   await using again = await Sandbox.open(name);
   console.log(
-    Buffer.from(await again.files.readAll("/root/note"))
+    Buffer.from(await again.files.readAll("/workspace/note"))
       .toString()
       .trimEnd(),
   );
@@ -33,4 +31,4 @@ try {
   // Every failure that Kelpie foresees is a KelpieError with a code.
   console.log(KelpieError.is(error) ? error.code : error);
 }
-await removeSandbox(realPlatform, await findSandbox(realPlatform, home, name));
+await removeSandbox(realPlatform, await findSandbox(realPlatform, kelpieHome(realPlatform.host), name));

@@ -1,7 +1,6 @@
 // The kelpie command: finds the command that the words name, runs it, and reports how it failed.
 
-import { join } from "node:path";
-import { type Host, KelpieError, realPlatform, runMain, type Terminal } from "@kelpie/platform";
+import { KelpieError, kelpieHome, realPlatform, runMain, type Terminal } from "@kelpie/platform";
 import { findCommand, parseInput } from "./arguments.ts";
 import type { CommandEntry } from "./command.ts";
 import { commands } from "./commands/index.ts";
@@ -49,12 +48,6 @@ async function runCommand(
 
 function isHelp(word: string | undefined): boolean {
   return word === "--help" || word === "-h";
-}
-
-/** KELPIE_HOME: the environment's, or `~/.kelpie`. */
-function kelpieHome({ environment, homeDirectory }: Host): string {
-  const configured = environment["KELPIE_HOME"] ?? "";
-  return configured === "" ? join(homeDirectory, ".kelpie") : configured;
 }
 
 function unknownCommand(words: readonly string[]): KelpieError {

@@ -11,6 +11,7 @@ export {
 export { acquireAnyFileLock, acquireFileLock, type FileLock, type FileLockOptions } from "./file-lock.ts";
 export type { FileHandle, FileKind, Files, FileStatus, OpenMode, TemporaryDirectory } from "./files.ts";
 export { type Architecture, architectures, type Host } from "./host.ts";
+export { kelpieHome } from "./kelpie-home.ts";
 export type { HttpRequest, HttpResponse, Listener, Network, TcpListener } from "./network.ts";
 export type { Platform } from "./platform.ts";
 export { hostBootId, identifyProcess, isSameProcessAlive, type ProcessIdentity } from "./process-identity.ts";

@@ -1,7 +1,6 @@
 // What a sandbox is made with where its creator does not say: this machine, its KELPIE_HOME, the latest image, QEMU.
 
-import { join } from "node:path";
-import { type Architecture, KelpieError, type Platform, realPlatform } from "@kelpie/platform";
+import { type Architecture, KelpieError, kelpieHome, type Platform, realPlatform } from "@kelpie/platform";
 import type { LeaseOptions, StoredImage } from "@kelpie/images";
 import { openQemu, type QemuVmm } from "../vmm/qemu/qemu-vmm.ts";
 import type { BootImage, Vmm } from "../vmm/vmm.ts";
@@ -37,17 +36,10 @@ export interface ResolvedSource {
   readonly vmm: Vmm;
 }
 
-/** `home`, or the KELPIE_HOME of the environment. */
-export function homeOf({ host }: Pick<Platform, "host">, home: string | undefined): string {
-  const { environment, homeDirectory } = host;
-  const configured = environment["KELPIE_HOME"] ?? "";
-  return home ?? (configured === "" ? join(homeDirectory, ".kelpie") : configured);
-}
-
 /** Fills in what is absent. `not-found` without an image, `missing-tool` without QEMU. */
 export async function resolveSource(source: SandboxSource, signal: AbortSignal): Promise<ResolvedSource> {
   const { platform = realPlatform, image = "latest" } = source;
-  const home = homeOf(platform, source.home);
+  const { home = kelpieHome(platform.host) } = source;
   const found = await findSource(platform, home, image, source, signal);
   const { architecture } = found.image;
   const vmm = source.vmm ?? (await noticed(openQemu(platform, { architecture, home, signal }), source));

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import {
   acquireFileLock,
   type FileLock,
+  hostBootId,
   KelpieError,
   type Platform,
   randomHex,
@@ -83,7 +84,7 @@ export class TemplateStore {
     const [stamps, sources, boot] = await Promise.all([
       this.#stamps(directory),
       imageStamps(files, image),
-      hostBoot(this.#platform),
+      hostBootId(files),
     ]);
     if (JSON.stringify(sources) !== JSON.stringify(record.imageStamps))
       return { kind: "refused", reason: "the image's files were written anew" };
@@ -138,7 +139,7 @@ export class TemplateStore {
       image: { rootfs, kernel, initrd },
       imageStamps: await imageStamps(files, image),
       stamps: await this.#stamps(staging),
-      hostBoot: await hostBoot(this.#platform),
+      hostBoot: await hostBootId(files),
     });
     await files.remove(directory);
     await files.rename(staging, directory);
@@ -285,11 +286,4 @@ function savedIn(directory: string): SavedMachine {
     state: join(directory, templateFiles.state),
     disk: join(directory, templateFiles.disk),
   };
-}
-
-/** Differs from one start of the host to the next, where the host says so. */
-async function hostBoot({ files }: Platform): Promise<string> {
-  return (
-    (await readTextIfPresent(files, "/proc/sys/kernel/random/boot_id", recordLimitBytes))?.trim() ?? "unknown"
-  );
 }

@@ -1,8 +1,7 @@
 // The image that VM tests boot: the one of KELPIE_HOME's store for an architecture that was built last.
 
-import { join } from "node:path";
 import { bootFiles, ImageStore } from "@kelpie/images";
-import { type Architecture, describeError, realPlatform } from "@kelpie/platform";
+import { type Architecture, describeError, kelpieHome, realPlatform } from "@kelpie/platform";
 import { findQemu } from "../vmm/qemu/find-qemu.ts";
 import type { BootImage } from "../vmm/vmm.ts";
 
@@ -13,17 +12,14 @@ export type TestImage = { readonly image: BootImage } | { readonly skip: string 
 export async function findTestImage(architecture: Architecture): Promise<TestImage> {
   try {
     await findQemu(realPlatform, architecture);
-    const { environment, homeDirectory } = realPlatform.host;
-    const home = environment["KELPIE_HOME"] ?? join(homeDirectory, ".kelpie");
+    const home = kelpieHome(realPlatform.host);
     const { images } = await new ImageStore(realPlatform, home).list();
     const stored = images
       .filter((candidate) => candidate.architecture === architecture)
       .toSorted((a, b) => a.buildDate.localeCompare(b.buildDate))
       .at(-1);
     if (stored === undefined) return { skip: `there is no image for ${architecture} in ${home}` };
-    return {
-      image: bootFiles(stored),
-    };
+    return { image: bootFiles(stored) };
   } catch (error) {
     return { skip: describeError(error) };
   }

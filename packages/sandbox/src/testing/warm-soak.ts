@@ -5,8 +5,7 @@
 import { readdirSync } from "node:fs";
 import { loadavg } from "node:os";
 import { parseArgs } from "node:util";
-import { KelpieError, realPlatform } from "@kelpie/platform";
-import { homeOf } from "../lifecycle/sandbox-defaults.ts";
+import { KelpieError, kelpieHome, realPlatform } from "@kelpie/platform";
 import { Sandbox } from "../lifecycle/sandbox.ts";
 
 const { values, positionals } = parseArgs({
@@ -15,7 +14,7 @@ const { values, positionals } = parseArgs({
 });
 const [image = "latest"] = positionals;
 const rounds = Number(values.rounds);
-const home = homeOf(realPlatform, undefined);
+const home = kelpieHome(realPlatform.host);
 const createMs: number[] = [];
 const execMs: number[] = [];
 const median = (numbers: readonly number[]): string =>

@@ -13,15 +13,14 @@ import {
   type NodeMetadata,
   textSource,
 } from "@kelpie/formats";
-import { type Architecture, realPlatform } from "@kelpie/platform";
+import { type Architecture, kelpieHome, realPlatform } from "@kelpie/platform";
 import { openDebian } from "@kelpie/repositories";
 import { guestBinaries } from "../../guest/guest-binaries.ts";
 import { readGuestKernel } from "../../kernel/read-guest-kernel.ts";
 import { writeInitrd } from "../initrd.ts";
 
 const platform = realPlatform;
-const { environment, homeDirectory } = platform.host;
-const home = environment["KELPIE_HOME"] ?? join(homeDirectory, ".kelpie");
+const home = kelpieHome(platform.host);
 const deadlineMs = 120_000;
 
 export const machines = {

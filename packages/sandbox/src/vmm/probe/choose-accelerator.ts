@@ -4,6 +4,7 @@ import { join } from "node:path";
 import {
   type Architecture,
   type Files,
+  hostBootId,
   type Platform,
   readTextIfPresent,
   tryParseJson,
@@ -40,7 +41,8 @@ export async function chooseAccelerator(
   }
   const directory = join(home, "cache");
   const path = join(directory, `accelerator-${architecture}.json`);
-  const key = `${hardware} ${await hostBoot(platform.files)} ${qemu.buildId}`;
+  // A host that was started anew may have a new kernel, which brings what was missing.
+  const key = `${hardware} ${await hostBootId(platform.files)} ${qemu.buildId}`;
   const known = await readRecord(platform.files, path, key);
   const result = known ?? (await probeAccelerator(platform, qemu.program, architecture, hardware, signal));
   if (known === undefined) {
@@ -59,13 +61,6 @@ function emulation(reason: string, isNews: boolean): AcceleratorChoice {
     isNews,
     fallback: `No hardware virtualisation (${reason}): the guest is emulated, which is slower.`,
   };
-}
-
-/** Differs from one boot of the host to the next, where the host says so: a new kernel may bring what was missing. */
-async function hostBoot(files: Files): Promise<string> {
-  return (
-    (await readTextIfPresent(files, "/proc/sys/kernel/random/boot_id", recordLimitBytes))?.trim() ?? "unknown"
-  );
 }
 
 /** The kept result for `key`; undefined where there is none, or it is another's, or it cannot be read. */
