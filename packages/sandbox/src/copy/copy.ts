@@ -1,11 +1,11 @@
 // Files and directories copied into a guest and out of it.
 
-import { basename, dirname, join, posix } from "node:path";
+import { basename, join, posix } from "node:path";
 import { type FileNode, fileSource, FileTree, produced, writeTar } from "@kelpie/formats";
-import { KelpieError, type Platform, randomHex } from "@kelpie/platform";
+import { KelpieError, type Platform } from "@kelpie/platform";
 import type { GuestFiles, GuestOwner } from "../agent/guest-files.ts";
 import { readHostTree } from "../workspace/host-tree.ts";
-import { extractTar, writeNewFile } from "./extract-tar.ts";
+import { extractTar, replace, writeNewFile } from "./extract-tar.ts";
 import { expandGuestPath } from "./glob.ts";
 
 const maxEntries = 1_000_000;
@@ -148,7 +148,7 @@ async function copyOne(
   target: string,
   meter: Meter,
 ): Promise<readonly string[]> {
-  const { files, random } = platform;
+  const { files } = platform;
   const status = await guest.stat(path, { signal });
   if (status === undefined) throw missing(path);
   switch (status.kind) {
@@ -159,15 +159,11 @@ async function copyOne(
       return skipped.map((line) => `${path}/${line}`);
     }
     case "file": {
-      const temporary = join(dirname(target), `.kelpie-${randomHex(random, 8)}.tmp`);
-      try {
+      await replace(platform, target, async (temporary) => {
         await writeNewFile(files, temporary, meter.count(guest.read(path, { signal })), maxBytes);
         await files.setMode(temporary, status.mode & 0o777);
         await files.setModifiedTime(temporary, status.modifiedMs);
-        await files.rename(temporary, target);
-      } finally {
-        await files.remove(temporary);
-      }
+      });
       return [];
     }
     case "symlink":

@@ -30,11 +30,12 @@ const maxSkippedLines = 100;
  * @throws KelpieError `unsafe-path` for an entry that would lead out of `root`, `malformed`, `limit-exceeded`
  */
 export async function extractTar(
-  { files, random }: Parts,
+  platform: Parts,
   archive: AsyncIterable<Uint8Array>,
   root: string,
   limits: ExtractLimits,
 ): Promise<Extracted> {
+  const { files } = platform;
   const base = await files.realPath(root);
   const modes = new Map<string, number>();
   const skipped: string[] = [];
@@ -57,15 +58,15 @@ export async function extractTar(
         modes.set(target, entry.mode & permissions);
         break;
       case "file":
-        await replace(files, random, target, (temporary) => writeFile(files, temporary, entry));
+        await replace(platform, target, (temporary) => writeFile(files, temporary, entry));
         fileCount++;
         break;
       case "symlink":
-        await replace(files, random, target, (temporary) => files.symlink(entry.linkTarget, temporary));
+        await replace(platform, target, (temporary) => files.symlink(entry.linkTarget, temporary));
         fileCount++;
         break;
       case "hard-link":
-        await link(files, random, base, target, entry);
+        await link(platform, base, target, entry);
         fileCount++;
         break;
       case "fifo":
@@ -111,9 +112,8 @@ async function makeDirectory(files: Platform["files"], target: string): Promise<
 }
 
 /** Makes something under a temporary name and moves it to its place: a rename follows no link. */
-async function replace(
-  files: Platform["files"],
-  random: Platform["random"],
+export async function replace(
+  { files, random }: Parts,
   target: string,
   make: (temporary: string) => Promise<void>,
 ): Promise<void> {
@@ -149,17 +149,12 @@ export async function writeNewFile(
   return at;
 }
 
-async function link(
-  files: Platform["files"],
-  random: Platform["random"],
-  base: string,
-  target: string,
-  entry: TarEntry,
-): Promise<void> {
+async function link(platform: Parts, base: string, target: string, entry: TarEntry): Promise<void> {
+  const { files } = platform;
   const existing = join(base, entry.linkTarget);
   await requireDirectory(files, base, dirname(existing), entry.linkTarget);
   if ((await files.lstat(existing))?.kind !== "file") throw leadsOut(entry.path);
-  await replace(files, random, target, (temporary) => files.hardLink(existing, temporary));
+  await replace(platform, target, (temporary) => files.hardLink(existing, temporary));
 }
 
 function leadsOut(path: string): KelpieError {

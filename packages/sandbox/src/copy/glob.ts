@@ -1,11 +1,12 @@
 // Names with wildcards in a guest's directories, as a shell has them: *, ? and [a-z], never across a slash.
 
+import { KelpieError } from "@kelpie/platform";
 import type { GuestFiles } from "../agent/guest-files.ts";
 
 const maxMatches = 100_000;
 
 /** Whether a path has a wildcard. */
-export function hasWildcard(path: string): boolean {
+function hasWildcard(path: string): boolean {
   return /[*?[]/.test(path);
 }
 
@@ -32,7 +33,7 @@ export function namePattern(pattern: string): RegExp {
   }
 }
 
-/** The guest's paths that the absolute `path` stands for, in order; itself where it has no wildcard. */
+/** The guest's paths that the absolute `path` stands for, in order; itself where it has no wildcard. `limit-exceeded`. */
 export async function expandGuestPath(
   files: GuestFiles,
   path: string,
@@ -49,7 +50,9 @@ export async function expandGuestPath(
     const next: string[] = [];
     for (const parent of found) {
       for (const name of await namesIn(files, parent === "" ? "/" : parent, signal)) {
-        if (pattern.test(name) && next.length < maxMatches) next.push(`${parent}/${name}`);
+        if (!pattern.test(name)) continue;
+        if (next.length >= maxMatches) throw tooMany(path);
+        next.push(`${parent}/${name}`);
       }
     }
     found = next;
@@ -57,13 +60,21 @@ export async function expandGuestPath(
   return found.sort();
 }
 
+/** Copying some of them would look like copying all. */
+function tooMany(where: string): KelpieError {
+  return new KelpieError("limit-exceeded", "Too many files of the sandbox to look for names among", {
+    expected: `at most ${maxMatches}`,
+    where,
+  });
+}
+
 async function namesIn(files: GuestFiles, directory: string, signal: AbortSignal): Promise<string[]> {
   const status = await files.stat(directory, { signal });
   if (status?.kind !== "directory") return [];
   const names: string[] = [];
   for await (const { path } of files.list(directory, { signal })) {
+    if (names.length >= maxMatches) throw tooMany(directory);
     names.push(path);
-    if (names.length >= maxMatches) break;
   }
   return names;
 }
