@@ -12,6 +12,7 @@ import {
   sharedWindows,
   smallWindows,
 } from "./agent-connection.ts";
+import { BulkConnection } from "./bulk-connection.ts";
 import { Execution } from "./execution.ts";
 import { AgentService, type GetInfoResponse } from "./gen/kelpie/agent/v1/agent_pb.ts";
 import { FileService } from "./gen/kelpie/agent/v1/file_pb.ts";
@@ -32,7 +33,7 @@ const firstHelloAgainAfterMs = 10_000;
 export interface AgentClientOptions extends AgentConnectionOptions {
   /**
    * Opens a port of its own for what is large, once there is any: files and archives then never delay a call or a
-   * process's output. Without it they share the one connection.
+   * process's output. Without it, or while it fails with `in-use`, they share the one connection.
    */
   readonly openBulk?: (signal: AbortSignal) => Promise<Duplex>;
 }
@@ -76,7 +77,8 @@ export class AgentClient implements AsyncDisposable {
     this.agent = createClient(AgentService, transport);
     this.processes = createClient(ProcessService, transport);
     this.system = createClient(SystemService, transport);
-    const bulkFiles = createClient(FileService, transportOver(this.#bulk));
+    const bulk = new BulkConnection(this.#bulk, this.#connection);
+    const bulkFiles = createClient(FileService, transportOver(bulk));
     this.files = new GuestFiles(createClient(FileService, transport), bulkFiles, clock);
   }
 
@@ -165,7 +167,7 @@ export class AgentClient implements AsyncDisposable {
   }
 }
 
-function transportOver(sessionManager: AgentConnection): Transport {
+function transportOver(sessionManager: AgentConnection | BulkConnection): Transport {
   return createGrpcTransport({
     baseUrl: agentAuthority,
     sessionManager,

@@ -6,7 +6,7 @@ import type { AgentClient } from "../agent/agent-client.ts";
 import type { VirtualMachine, VmSpec } from "../vmm/vmm.ts";
 
 /** Slots that every machine has, so that one template fits whatever is attached to its clones. They cost no time at boot. */
-export const usualPlugSlots = 4;
+const usualPlugSlots = 4;
 
 /** What attachments need of a machine from its start on. */
 export type MachineNeeds = Pick<VmSpec, "sharedMemory" | "ninepDirectories" | "plugSlots">;

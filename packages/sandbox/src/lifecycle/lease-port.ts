@@ -4,8 +4,6 @@ import { join } from "node:path";
 import { acquireAnyFileLock, type FileLock, KelpieError, type Platform } from "@kelpie/platform";
 import { keeperFiles } from "../vmm/keeper/keeper-script.ts";
 
-const waitsMs = 30_000;
-
 /** A port that nobody else has until it is disposed. */
 export interface PortLease extends AsyncDisposable {
   readonly index: number;
@@ -13,12 +11,12 @@ export interface PortLease extends AsyncDisposable {
 
 type Parts = Pick<Platform, "clock" | "files" | "host" | "processes" | "random">;
 
-/** Waits in line for a free port. `in-use` after half a minute. */
+/** Waits in line for a free port. `in-use` after `waitMs`. */
 export async function leasePort(
   platform: Parts,
-  { directory, ports, name, signal }: LeaseOptions,
+  { directory, ports, name, waitMs, signal }: LeaseOptions,
 ): Promise<PortLease> {
-  // Not always the first: a port is at its best a moment after its last user has left.
+  // Not always the first: a port that was left just now may still be settling.
   const [byte = 0] = platform.random.bytes(1);
   const indexes = Array.from({ length: ports }, (_, index) => (byte + index) % ports);
   const paths = indexes.map((index) => join(directory, `agent.${index}.lock`));
@@ -26,7 +24,7 @@ export async function leasePort(
     const purpose = "talking to a sandbox";
     const { index: place, lock } = await acquireAnyFileLock(platform, paths, {
       purpose,
-      timeoutMs: waitsMs,
+      timeoutMs: waitMs,
       signal,
     });
     await markActivity(platform, directory);
@@ -34,7 +32,7 @@ export async function leasePort(
   } catch (cause) {
     if (!KelpieError.is(cause) || cause.code !== "in-use") throw cause;
     throw new KelpieError("in-use", `Sandbox ${name} has no free port`, {
-      expected: `one of ${ports} within ${waitsMs / 1000} s`,
+      expected: `one of ${ports} within ${waitMs / 1000} s`,
       found: "as many commands at work",
       cause,
     });
@@ -44,7 +42,9 @@ export async function leasePort(
 export interface LeaseOptions {
   readonly directory: string;
   readonly ports: number;
+  /** The sandbox's, for people. */
   readonly name: string;
+  readonly waitMs: number;
   readonly signal: AbortSignal;
 }
 

@@ -7,6 +7,7 @@ import {
   KelpieError,
   type Platform,
   type ProcessIdentity,
+  readTextIfPresent,
   tryParseJson,
   writeFileAtomic,
 } from "@kelpie/platform";
@@ -78,14 +79,8 @@ export async function readRecord(
   directory: string,
 ): Promise<SandboxRecord | undefined> {
   const path = join(directory, recordFile);
-  let bytes: Uint8Array;
-  try {
-    bytes = await files.readFile(path, recordLimitBytes);
-  } catch (error) {
-    if (KelpieError.is(error) && error.code === "not-found") return undefined;
-    throw error;
-  }
-  return new Fields(tryParseJson(bytes), path).record();
+  const text = await readTextIfPresent(files, path, recordLimitBytes);
+  return text === undefined ? undefined : new Fields(tryParseJson(text), path).record();
 }
 
 /** A JSON object's fields with the types that they must have. */

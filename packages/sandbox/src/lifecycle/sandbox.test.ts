@@ -45,6 +45,20 @@ test("a sandbox whose agent answers is ready, and is gone when it is disposed", 
   assert.deepEqual(await files.list(`${home.path}/sandboxes`), []);
 });
 
+test("what is large has a port of its own in a sandbox, opened when it is first wanted", async () => {
+  await using home = await files.temporaryDirectory("kelpie-sandbox-");
+  await using agent = playAgent({ files: { writeFile: () => Promise.resolve({ file: { path: "/big" } }) } });
+  const opened: number[] = [];
+  const machine = new PlayedMachine((index) => {
+    opened.push(index);
+    return agent.open();
+  });
+  await using sandbox = await create(home.path, machine);
+  assert.deepEqual(opened, [0]);
+  await sandbox.files.write("/big", Buffer.alloc(1));
+  assert.deepEqual(opened, [0, 1]);
+});
+
 test("a guest that is not ready in time is ended, and the error says how far it came", async () => {
   await using home = await files.temporaryDirectory("kelpie-sandbox-");
   const machine = new PlayedMachine(silent);

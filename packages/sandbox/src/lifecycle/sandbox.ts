@@ -1,59 +1,19 @@
 // A sandbox: a booted guest that answers, and nothing left of it afterwards.
 
-import type { Duplex } from "node:stream";
-import { cancelled, KelpieError, type Platform, realPlatform } from "@kelpie/platform";
-import { AgentClient, type AttachOptions } from "../agent/agent-client.ts";
-import type { GuestFiles } from "../agent/guest-files.ts";
+import type { AgentClient, AttachOptions } from "../agent/agent-client.ts";
 import type { Execution } from "../agent/execution.ts";
+import type { GuestFiles } from "../agent/guest-files.ts";
 import type { ProcessRequest } from "../agent/process.ts";
 import { orAborted } from "../or-aborted.ts";
-import { type GuestStart, startGuest } from "../templates/start-guest.ts";
-import { describeStop, type StopReason } from "../vmm/vm-state.ts";
-import { KeptMachine } from "../vmm/qemu/kept-machine.ts";
-import type { VirtualMachine } from "../vmm/vmm.ts";
+import type { GuestStart } from "../templates/start-guest.ts";
+import type { StopReason } from "../vmm/vm-state.ts";
 import { restoreDiskShares } from "../workspace/restore-shares.ts";
-import { type Attachment, type AttachTarget, needsOf, writeDescriptions } from "./attachment.ts";
-import { endOf } from "./await-guest.ts";
-import { createKeptDirectory } from "./kept-directory.ts";
-import { leasePort } from "./lease-port.ts";
-import { findSandbox } from "./registry.ts";
-import { createRunDirectory } from "./run-directory.ts";
-import { homeOf, resolveSource } from "./sandbox-defaults.ts";
-import {
-  agentPorts,
-  defaultMemoryMiB,
-  draft,
-  hostnameOf,
-  keepOptions,
-  type OpenSandboxOptions,
-  type RequestDefaults,
-  requestDefaults,
-  type SandboxOptions,
-} from "./sandbox-options.ts";
-import type { SandboxState } from "./sandbox-state.ts";
+import { createSandbox } from "./create-sandbox.ts";
+import { openSandbox } from "./open-sandbox.ts";
+import type { OpenSandboxOptions, SandboxOptions } from "./sandbox-options.ts";
+import { attachTarget, consoleTail, explainLoss, type SandboxParts } from "./sandbox-parts.ts";
 
-const defaultBootTimeoutMs = 60_000;
 const defaultPowerOffWithinMs = 10_000;
-const consoleLines = 20;
-const answersWithinMs = 10_000;
-
-/** What of the constructor's arguments is always there. */
-interface SandboxParts {
-  readonly platform: Platform;
-  readonly id: string;
-  readonly name: string;
-  readonly runDirectory: string;
-  /** KELPIE_HOME. */
-  readonly home: string;
-  readonly machine: VirtualMachine;
-  readonly agent: AgentClient;
-  readonly start: GuestStart | undefined;
-  /** Undefined where another process attached them. */
-  readonly attachments: readonly Attachment[] | undefined;
-  readonly livesOn: boolean;
-  readonly defaults: RequestDefaults;
-  readonly resources: AsyncDisposableStack;
-}
 
 /** A guest that runs and answers. Dispose it, and its processes, sockets and files are gone, unless it lives on. */
 export class Sandbox implements AsyncDisposable {
@@ -64,17 +24,15 @@ export class Sandbox implements AsyncDisposable {
   /** Whether it was restored from a template or booted, and why; undefined for one that was opened. */
   readonly start: GuestStart | undefined;
   readonly #parts: SandboxParts;
-  readonly #platform: Platform;
-  readonly #machine: VirtualMachine;
+  readonly #resources: AsyncDisposableStack;
 
-  private constructor(parts: SandboxParts) {
+  private constructor(parts: SandboxParts, resources: AsyncDisposableStack) {
     this.id = parts.id;
     this.name = parts.name;
     this.agent = parts.agent;
     this.start = parts.start;
     this.#parts = parts;
-    this.#platform = parts.platform;
-    this.#machine = parts.machine;
+    this.#resources = resources;
   }
 
   /**
@@ -86,67 +44,8 @@ export class Sandbox implements AsyncDisposable {
    * const { stdout } = await sandbox.exec({ argv: ["uname", "-a"] }).collect();
    */
   static async create(options: SandboxOptions = {}): Promise<Sandbox> {
-    const { memoryMiB = defaultMemoryMiB, cpus = 1, diskBytes, attachments = [], keep } = options;
-    const { start = "auto", bootTimeoutMs = defaultBootTimeoutMs } = options;
-    const { signal = new AbortController().signal } = options;
-    const source = await resolveSource(options, signal);
-    const { platform, home, image, vmm } = source;
-    await using resources = new AsyncDisposableStack();
-    const kept =
-      keep === undefined
-        ? undefined
-        : await createKeptDirectory(platform, home, draft(options, keep, source));
-    const directory = resources.use(kept ?? (await createRunDirectory(platform, home)));
-    const held = await source.lease(
-      kept === undefined
-        ? { holder: `sandbox ${directory.id}` }
-        : { holder: `sandbox ${kept.record.name}`, whileExists: directory.path },
-    );
-    // What is attached to a sandbox that lives on lives on with it, and so does its image.
-    let isLetGo = false;
-    resources.defer(async () => (isLetGo ? undefined : held[Symbol.asyncDispose]()));
-    for (const attachment of attachments) {
-      resources.defer(async () => (isLetGo ? undefined : attachment[Symbol.asyncDispose]()));
-    }
-    const lease = { directory: directory.path, ports: agentPorts, name: directory.id, signal };
-    const agentPort = kept === undefined ? 0 : resources.use(await leasePort(platform, lease)).index;
-    const spec = {
-      ...{ image, memoryMiB, cpus, agentPorts, runDirectory: directory.path },
-      hostname: hostnameOf(
-        kept?.record.name ?? `${image.hostname?.slice(0, 40) ?? "kelpie"}-${directory.id}`,
-      ),
-      ...(diskBytes === undefined ? {} : { diskBytes }),
-      ...(keep === undefined ? {} : { keep: keepOptions(keep, bootTimeoutMs) }),
-      ...needsOf(attachments),
-    };
-    const guest = resources.use(
-      await startGuest({ platform, vmm, home, spec, agentPort, start, bootTimeoutMs, signal }),
-    );
-    const { id, path: runDirectory } = directory;
-    const name = kept?.record.name ?? id;
-    const parts = {
-      platform,
-      id,
-      name,
-      ...{ runDirectory, home },
-      ...{ machine: guest.machine, agent: guest.agent, start: guest.start },
-      ...{ attachments, livesOn: keep !== undefined },
-      defaults: requestDefaults(options),
-    };
-    const sandbox = new Sandbox({ ...parts, resources: resources.move() });
-    try {
-      for (const attachment of attachments) await attachment.attach(sandbox.#target(signal));
-      if (kept !== undefined) {
-        await writeDescriptions(platform, runDirectory, attachments);
-        await kept.confirm();
-        await guest.machine.release();
-        isLetGo = true;
-      }
-    } catch (error) {
-      await using _ = sandbox;
-      throw signal.aborted ? cancelled(signal) : await sandbox.explain(error);
-    }
-    return sandbox;
+    const { parts, resources } = await createSandbox(options);
+    return new Sandbox(parts, resources);
   }
 
   /**
@@ -155,46 +54,18 @@ export class Sandbox implements AsyncDisposable {
    * if it is paused, or busy for too long.
    */
   static async open(reference: string, options: OpenSandboxOptions = {}): Promise<Sandbox> {
-    const { platform = realPlatform, signal = new AbortController().signal } = options;
-    const home = homeOf(platform, options.home);
-    const { directory, record, state } = await findSandbox(platform, home, reference);
-    requireRunning(record.name, state);
-    const { id, name, agentPorts: ports } = record;
-    await using resources = new AsyncDisposableStack();
-    const machine = resources.use(await KeptMachine.attach(platform, directory));
-    const port = resources.use(await leasePort(platform, { directory, ports, name, signal }));
-    const open = (wanted: AbortSignal): Promise<Duplex> => machine.connectAgent(port.index, wanted);
-    const agent = resources.use(new AgentClient({ ...platform, open }));
-    using deadline = platform.clock.deadline(answersWithinMs, `The agent of sandbox ${name}`);
-    // Not `connect`: the port's last user may just have left, and a hello that meets that is lost and said again.
-    await agent.ping({ signal: AbortSignal.any([signal, deadline.signal]) });
-    const parts = {
-      platform,
-      home,
-      id,
-      name,
-      runDirectory: directory,
-      machine,
-      agent,
-      attachments: undefined,
-      livesOn: true,
-    };
-    return new Sandbox({
-      ...parts,
-      start: undefined,
-      defaults: requestDefaults(record),
-      resources: resources.move(),
-    });
+    const { parts, resources } = await openSandbox(reference, options);
+    return new Sandbox(parts, resources);
   }
 
   /** Resolves when the guest is gone, with the reason. */
   get stopped(): Promise<StopReason> {
-    return this.#machine.stopped;
+    return this.#parts.machine.stopped;
   }
 
   /** The console's last lines, for a diagnosis. */
-  async consoleTail(lines = consoleLines): Promise<string[]> {
-    return (await this.#machine.diagnose()).console.lastLines(lines);
+  consoleTail(lines?: number): Promise<string[]> {
+    return consoleTail(this.#parts, lines);
   }
 
   /** The guest's files. */
@@ -223,14 +94,8 @@ export class Sandbox implements AsyncDisposable {
   }
 
   /** `error`, and where it says that the guest was lost, with how that came about and the console's last lines. */
-  async explain(error: unknown): Promise<unknown> {
-    if (!KelpieError.is(error) || error.code !== "guest-lost") return error;
-    const reason = await endOf(this.#machine, this.#platform);
-    if (reason === undefined) return error;
-    return new KelpieError("guest-lost", `The guest is gone: ${describeStop(reason)}`, {
-      found: ["the console ends with:", ...(await this.consoleTail())].join("\n"),
-      cause: error,
-    });
+  explain(error: unknown): Promise<unknown> {
+    return explainLoss(this.#parts, error);
   }
 
   /**
@@ -242,64 +107,36 @@ export class Sandbox implements AsyncDisposable {
     const { platform, runDirectory, home } = this.#parts;
     const attachments = this.#parts.attachments ?? (await restoreDiskShares(platform, home, runDirectory));
     for (const attachment of attachments.toReversed()) {
-      reports.push(...(await attachment.finish(this.#target(signal))));
+      reports.push(...(await attachment.finish(attachTarget(this.#parts, signal))));
     }
     return reports;
   }
 
-  #target(signal: AbortSignal): AttachTarget {
-    const { machine, agent, runDirectory, livesOn } = this.#parts;
-    return { machine, agent, runDirectory, livesOn, signal };
-  }
-
   /** Stops the guest's processor where it is; nothing answers until {@link resume}. */
   pause(): Promise<void> {
-    return this.#machine.pause();
+    return this.#parts.machine.pause();
   }
 
   resume(): Promise<void> {
-    return this.#machine.resume();
+    return this.#parts.machine.resume();
   }
 
   /** Powers the guest off in order, at the latest after `withinMs` by force. Returns how it ended. */
   async shutdown(withinMs = defaultPowerOffWithinMs): Promise<StopReason> {
-    using deadline = this.#platform.clock.deadline(withinMs, "The guest's shutdown");
+    using deadline = this.#parts.platform.clock.deadline(withinMs, "The guest's shutdown");
     try {
       await this.agent.shutdown({ signal: deadline.signal });
-      await orAborted(this.#machine.stopped, deadline.signal);
+      await orAborted(this.#parts.machine.stopped, deadline.signal);
     } catch {
       // A guest that cannot power off, or is gone already, is ended below.
     }
-    await this.#machine.kill();
-    const reason = await this.#machine.stopped;
+    await this.#parts.machine.kill();
+    const reason = await this.#parts.machine.stopped;
     await this[Symbol.asyncDispose]();
     return reason;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#parts.resources.disposeAsync();
-  }
-}
-
-function requireRunning(name: string, state: SandboxState): void {
-  switch (state.kind) {
-    case "running":
-      return;
-    case "creating":
-      throw new KelpieError("in-use", `Sandbox ${name} is still being created`);
-    case "paused":
-      throw new KelpieError("in-use", `Sandbox ${name} is paused`, {
-        found: state.reason,
-        help: `kelpie sandbox resume ${name}`,
-      });
-    case "stopped":
-    case "failed":
-    case "lost":
-      throw new KelpieError("guest-lost", `Sandbox ${name} does not run`, {
-        found: `${state.kind}: ${state.reason}`,
-        help: `See its console: kelpie sandbox logs ${name}`,
-      });
-    default:
-      state satisfies never;
+    await this.#resources.disposeAsync();
   }
 }

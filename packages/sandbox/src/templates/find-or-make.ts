@@ -21,9 +21,8 @@ export type TemplateChoice =
 export async function findOrMakeTemplate(options: Omit<MakeOptions, "key">): Promise<TemplateChoice> {
   const { platform, vmm, store, spec, bootTimeoutMs, signal } = options;
   if (spec.sharedMemory === true) {
-    return none(
-      "virtio-fs needs memory shared with its daemon, and a restored machine's is copied as it is written to",
-    );
+    // A restored guest's memory is a copy-on-write view of the template's: no daemon beside QEMU sees what it writes.
+    return none("virtiofs is served by a daemon, which must share the guest's memory");
   }
   const key = await templateKey(platform.files, vmm, spec);
   if (key === undefined) return none(`${vmm.description} cannot save and restore machines`);

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
 import { KelpieError, realPlatform } from "@kelpie/platform";
+import { ownPorts } from "../lifecycle/agent-ports.ts";
 import { type FakeAgent, playAgent } from "../testing/fake-agent.ts";
 import { PlayedMachine } from "../testing/played-machine.ts";
 import type { VirtualMachine, Vmm, VmSpec } from "../vmm/vmm.ts";
@@ -90,7 +91,7 @@ async function inWorld(machine: typeof PlayedMachine, use: (world: World) => Pro
     platform: realPlatform,
     home: home.path,
     spec,
-    agentPort: 0,
+    ports: ownPorts,
     bootTimeoutMs: 5000,
     signal,
   };

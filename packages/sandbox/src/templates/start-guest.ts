@@ -1,9 +1,9 @@
 // A guest that answers, by the quickest way there is: restored from a template, or booted.
 
-import type { Duplex } from "node:stream";
 import { cancelled, describeError, KelpieError, type Platform } from "@kelpie/platform";
-import { AgentClient } from "../agent/agent-client.ts";
+import type { AgentClient } from "../agent/agent-client.ts";
 import { guestError } from "../agent/guest-error.ts";
+import { type AgentPorts, agentOver } from "../lifecycle/agent-ports.ts";
 import { awaitGuest } from "../lifecycle/await-guest.ts";
 import { type Phase, PhaseTimer } from "../phases.ts";
 import type { VirtualMachine, Vmm, VmOrigin, VmSpec } from "../vmm/vmm.ts";
@@ -40,8 +40,8 @@ export interface StartOptions {
   /** KELPIE_HOME. */
   readonly home: string;
   readonly spec: VmSpec;
-  /** Which of the agent's ports is ours. */
-  readonly agentPort: number;
+  /** Which of the agent's ports are ours. */
+  readonly ports: AgentPorts;
   readonly start: StartKind;
   /** How long the guest may take to answer, and how long to wait for a template that another process makes. */
   readonly bootTimeoutMs: number;
@@ -63,12 +63,6 @@ export async function startGuest(options: StartOptions): Promise<StartedGuest> {
   const { platform, start } = options;
   const timer = new PhaseTimer(platform.clock);
   if (start === "cold") return await startCold(options, timer, undefined);
-  if (options.spec.sharedMemory === true) {
-    // A restored guest's memory is a copy-on-write view of the template's: no daemon beside QEMU can see what it writes.
-    const why = "virtiofs is served by a daemon, which must share the guest's memory";
-    if (start === "warm") throw new KelpieError("unsupported", `Cannot start warm: ${why}`);
-    return await startCold(options, timer, why);
-  }
   const store = new TemplateStore(platform, options.home);
   const choice = await findOrMakeTemplate({ ...options, store });
   timer.mark(choice.kind === "template" && choice.made !== undefined ? "make template" : "find template");
@@ -106,7 +100,7 @@ async function startCold(
 }
 
 async function startMachine(
-  { platform, vmm, spec, agentPort, bootTimeoutMs, signal }: StartOptions,
+  { platform, vmm, spec, ports, bootTimeoutMs, signal }: StartOptions,
   origin: VmOrigin,
   timer: PhaseTimer,
 ): Promise<Omit<StartedGuest, "start">> {
@@ -114,8 +108,7 @@ async function startMachine(
   const startMs = platform.clock.monotonicMs();
   const machine = resources.use(await vmm.start({ ...spec, origin }, signal));
   timer.mark(origin.kind === "restore" ? "restore machine" : "start machine");
-  const open = (wanted: AbortSignal): Promise<Duplex> => machine.connectAgent(agentPort, wanted);
-  const agent = resources.use(new AgentClient({ ...platform, open }));
+  const agent = resources.use(agentOver(platform, machine, ports));
   await awaitGuest(platform, { machine, startMs, timeoutMs: bootTimeoutMs, signal }, async (stop) => {
     if (origin.kind !== "restore") {
       await agent.waitUntilReady(stop);

@@ -16,9 +16,9 @@ export class PlayedMachine implements VirtualMachine {
   readonly console = new ConsoleLog();
   readonly #stopped = Promise.withResolvers<StopReason>();
   readonly stopped = this.#stopped.promise;
-  readonly connectAgent: () => Promise<Duplex>;
+  readonly connectAgent: (index: number) => Promise<Duplex>;
 
-  constructor(connectAgent: () => Promise<Duplex>) {
+  constructor(connectAgent: (index: number) => Promise<Duplex>) {
     this.connectAgent = connectAgent;
   }
 
