@@ -11,7 +11,7 @@ export interface QmpCommand {
 }
 
 /** A device is plugged into slot `index`, which the machine has had from its start. */
-export function slotName(index: number): string {
+function slotName(index: number): string {
   return `slot${index}`;
 }
 
