@@ -19,7 +19,7 @@ function slowWriter(ready: Promise<undefined>): FakeAgent {
   });
 }
 
-test("a copy that the guest does not take yet delays no call", async () => {
+test("a file that the guest does not take yet stands on a port of its own, and calls go on", async () => {
   const ready = Promise.withResolvers<undefined>();
   await using agent = slowWriter(ready.promise);
   await using client = new AgentClient({ ...realPlatform, open: agent.open, openBulk: agent.open });

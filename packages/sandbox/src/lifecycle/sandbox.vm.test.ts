@@ -141,7 +141,8 @@ function describeSandbox(image: BootImage): void {
     }
     const failing = Sandbox.create({ ...(await options()), image: { ...image, rootfs } });
     await assert.rejects(failing, (error) => {
-      assert.ok(fails("boot-failed", /as far as init (?:root|modules)/)(error), describeError(error));
+      const phase = image.withoutInitrd === true ? /as far as the kernel/ : /as far as init (?:root|modules)/;
+      assert.ok(fails("boot-failed", phase)(error), describeError(error));
       assert.match((error as KelpieError).help ?? "", /root file system/);
       return true;
     });
