@@ -82,44 +82,41 @@ class Application {
   }
 
   async carryOut(change: Change): Promise<void> {
-    const before = this.conflicts.length;
     try {
-      await this.#carryOut(change);
-      // Others are under way at the same time: one of theirs may be counted for ours, which costs a comparison later.
-      if (this.conflicts.length === before) this.done.push(change.path);
+      const conflict = await this.#carryOut(change);
+      if (conflict === undefined) this.done.push(change.path);
+      else this.conflicts.push(conflict);
     } catch (error) {
       if (!KelpieError.is(error) || !ofOnePath.includes(error.code)) throw error;
       this.conflicts.push(`${change.path} is left as it is on the host: ${error.message}`);
     }
   }
 
-  async #carryOut(change: Change): Promise<void> {
+  /** Why it is not carried out as it is; undefined where it is. */
+  async #carryOut(change: Change): Promise<string | undefined> {
     const target = join(this.#root, change.path);
-    if (!(await this.#isInside(target))) {
-      this.conflicts.push(`${change.path} leads elsewhere on the host by now: it is left alone`);
-      return;
-    }
+    if (!(await this.#isInside(target)))
+      return `${change.path} leads elsewhere on the host by now: it is left alone`;
     const status = await this.#files.lstat(target);
     const current = status === undefined ? undefined : entryOf(status);
     const isAsBefore = isSame(current, change.base);
     switch (change.kind) {
       case "remove":
-        await this.#remove(change.path, target, current, isAsBefore);
-        break;
+        return await this.#remove(change.path, target, current, isAsBefore);
       case "directory":
-        await this.#makeDirectory(change.path, target, change.mode, current);
-        break;
+        return await this.#makeDirectory(change.path, target, change.mode, current);
       case "symlink":
-        if (current?.kind === "symlink" && (await this.#files.readLink(target)) === change.target) break;
-        await this.#replace(change.path, target, isAsBefore, (path) =>
-          this.#files.symlink(change.target, path),
+        if (current?.kind === "symlink" && (await this.#files.readLink(target)) === change.target)
+          return undefined;
+        return conflictOf(
+          change.path,
+          target,
+          await this.#replace(target, isAsBefore, (path) => this.#files.symlink(change.target, path)),
         );
-        break;
       case "file":
-        await this.#putFile(change.path, target, change.node, current, isAsBefore);
-        break;
+        return await this.#putFile(change.path, target, change.node, current, isAsBefore);
       default:
-        change satisfies never;
+        return change satisfies never;
     }
   }
 
@@ -135,14 +132,13 @@ class Application {
     target: string,
     current: HostEntry | undefined,
     isAsBefore: boolean,
-  ): Promise<void> {
-    if (current === undefined) return;
+  ): Promise<string | undefined> {
+    if (current === undefined) return undefined;
     const isInUse = current.kind === "directory" && (await this.#files.list(target)).length > 0;
-    if (!isAsBefore || isInUse) {
-      this.conflicts.push(`${path} was removed in the sandbox and changed on the host: it is kept`);
-      return;
-    }
+    if (!isAsBefore || isInUse)
+      return `${path} was removed in the sandbox and changed on the host: it is kept`;
     await this.#files.remove(target);
+    return undefined;
   }
 
   async #makeDirectory(
@@ -150,15 +146,12 @@ class Application {
     target: string,
     mode: number,
     current: HostEntry | undefined,
-  ): Promise<void> {
+  ): Promise<string | undefined> {
     if (current === undefined) await this.#files.makeNewDirectory(target, 0o700);
-    else if (current.kind !== "directory") {
-      this.conflicts.push(
-        `${path} is a directory in the sandbox and a ${current.kind} on the host: it is kept`,
-      );
-      return;
-    }
+    else if (current.kind !== "directory")
+      return `${path} is a directory in the sandbox and a ${current.kind} on the host: it is kept`;
     this.#modes.push([target, mode]);
+    return undefined;
   }
 
   async #putFile(
@@ -167,12 +160,12 @@ class Application {
     node: FileNode,
     current: HostEntry | undefined,
     isAsBefore: boolean,
-  ): Promise<void> {
+  ): Promise<string | undefined> {
     if (current?.kind === "file" && (await this.#holds(target, current, node.content))) {
       // The content is the same; where nobody else has touched it, its mode and time follow the guest's.
       if (isAsBefore) await this.#setMetadata(target, node, current);
       this.#written.set(node, Promise.resolve(target));
-      return;
+      return undefined;
     }
     const known = this.#written.get(node);
     const put = Promise.withResolvers<string>();
@@ -181,11 +174,12 @@ class Application {
       put.promise.catch(() => undefined);
     }
     try {
-      const place = await this.#replace(path, target, isAsBefore, async (temporary) => {
+      const place = await this.#replace(target, isAsBefore, async (temporary) => {
         if (known === undefined) await this.#writeFile(temporary, node);
         else await this.#files.hardLink(await known, temporary);
       });
       put.resolve(place);
+      return conflictOf(path, target, place);
     } catch (error) {
       put.reject(error);
       throw error;
@@ -194,7 +188,6 @@ class Application {
 
   /** Makes something under a temporary name and moves it to its place, or beside it. Returns where it stands. */
   async #replace(
-    path: string,
     target: string,
     isAsBefore: boolean,
     make: (temporary: string) => Promise<void>,
@@ -206,21 +199,18 @@ class Application {
         await this.#files.rename(temporary, target);
         return target;
       }
-      return await this.#putBeside(path, target, temporary);
+      return await this.#putBeside(target, temporary);
     } finally {
       // Gone if it was moved; a hard link moved over itself stays.
       await this.#files.remove(temporary);
     }
   }
 
-  async #putBeside(path: string, target: string, temporary: string): Promise<string> {
+  async #putBeside(target: string, temporary: string): Promise<string> {
     for (let count = 1; count <= maxConflictNames; count++) {
       const suffix = count === 1 ? conflictSuffix : `${conflictSuffix}.${count}`;
       if ((await this.#files.lstat(target + suffix)) !== undefined) continue;
       await this.#files.rename(temporary, target + suffix);
-      this.conflicts.push(
-        `${path} was changed on the host meanwhile: that stays, and the sandbox's is ${path}${suffix}`,
-      );
       return target + suffix;
     }
     throw new KelpieError("already-exists", "There are too many versions of a file from sandboxes", {
@@ -263,6 +253,13 @@ class Application {
     }
     return true;
   }
+}
+
+/** What is told of `path`, whose guest's version stands at `place`: nothing where that is its own place, `target`. */
+function conflictOf(path: string, target: string, place: string): string | undefined {
+  if (place === target) return undefined;
+  const beside = `${path}${place.slice(target.length)}`;
+  return `${path} was changed on the host meanwhile: that stays, and the sandbox's is ${beside}`;
 }
 
 function isSame(current: HostEntry | undefined, base: HostEntry | undefined): boolean {

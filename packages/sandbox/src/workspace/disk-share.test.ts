@@ -128,6 +128,22 @@ test("where both have changed a file, the host's stays and the guest's stands be
   });
 });
 
+test("a conflict of one file is not counted for those that are carried home beside it", {
+  skip,
+}, async () => {
+  await withShared(async ({ root, disk, before, guest }) => {
+    const names = Array.from({ length: 12 }, (_, index) => `new-${index}`);
+    await guest("rm sub/two", "write text sub/two", ...names.map((name) => `write text ${name}`));
+    await writeFile(`${root}/sub/two`, "the host's\n");
+    const { changes } = changesOf(await readDisk(realPlatform, disk, never), before.entries);
+    const { done, conflicts } = await applyChanges(realPlatform, root, changes, never);
+    assert.equal(conflicts.length, 1);
+    const carried = changes.map(({ path }) => path).filter((path) => path !== "sub/two");
+    assert.deepEqual(done.toSorted(), carried.toSorted());
+    assert.ok(names.every((name) => done.includes(name)));
+  });
+});
+
 test("a directory that the host has put something into is not removed with what it holds", {
   skip,
 }, async () => {
