@@ -59,6 +59,14 @@ export async function applyChanges(
   return { done: work.done, conflicts: work.conflicts.toSorted() };
 }
 
+/** What a guest has at a path. */
+interface Version {
+  /** Whether it stands at a path of the host, where this is. */
+  readonly isAt: (path: string, entry: HostEntry) => Promise<boolean>;
+  /** Makes it where nothing is. */
+  readonly make: (path: string) => Promise<void>;
+}
+
 class Application {
   readonly conflicts: string[] = [];
   readonly done: string[] = [];
@@ -105,14 +113,15 @@ class Application {
         return await this.#remove(change.path, target, current, isAsBefore);
       case "directory":
         return await this.#makeDirectory(change.path, target, change.mode, current);
-      case "symlink":
-        if (current?.kind === "symlink" && (await this.#files.readLink(target)) === change.target)
-          return undefined;
-        return conflictOf(
-          change.path,
-          target,
-          await this.#replace(target, isAsBefore, (path) => this.#files.symlink(change.target, path)),
-        );
+      case "symlink": {
+        const version: Version = {
+          isAt: async (path, { kind }) =>
+            kind === "symlink" && (await this.#files.readLink(path)) === change.target,
+          make: (path) => this.#files.symlink(change.target, path),
+        };
+        if (current !== undefined && (await version.isAt(target, current))) return undefined;
+        return conflictOf(change.path, target, await this.#put(target, isAsBefore, version));
+      }
       case "file":
         return await this.#putFile(change.path, target, change.node, current, isAsBefore);
       default:
@@ -161,7 +170,8 @@ class Application {
     current: HostEntry | undefined,
     isAsBefore: boolean,
   ): Promise<string | undefined> {
-    if (current?.kind === "file" && (await this.#holds(target, current, node.content))) {
+    const isAt: Version["isAt"] = (place, entry) => this.#holds(place, entry, node.content);
+    if (current !== undefined && (await isAt(target, current))) {
       // The content is the same; where nobody else has touched it, its mode and time follow the guest's.
       if (isAsBefore) await this.#setMetadata(target, node, current);
       this.#written.set(node, Promise.resolve(target));
@@ -174,10 +184,11 @@ class Application {
       put.promise.catch(() => undefined);
     }
     try {
-      const place = await this.#replace(target, isAsBefore, async (temporary) => {
+      const make: Version["make"] = async (temporary) => {
         if (known === undefined) await this.#writeFile(temporary, node);
         else await this.#files.hardLink(await known, temporary);
-      });
+      };
+      const place = await this.#put(target, isAsBefore, { isAt, make });
       put.resolve(place);
       return conflictOf(path, target, place);
     } catch (error) {
@@ -186,32 +197,32 @@ class Application {
     }
   }
 
-  /** Makes something under a temporary name and moves it to its place, or beside it. Returns where it stands. */
-  async #replace(
-    target: string,
-    isAsBefore: boolean,
-    make: (temporary: string) => Promise<void>,
-  ): Promise<string> {
+  /** Puts the guest's version to its place, or beside it: under a temporary name first. Returns where it stands. */
+  async #put(target: string, isAsBefore: boolean, version: Version): Promise<string> {
+    if (isAsBefore) await this.#replace(target, version);
+    return isAsBefore ? target : await this.#putBeside(target, version);
+  }
+
+  async #replace(target: string, { make }: Version): Promise<void> {
     const temporary = join(dirname(target), `.kelpie-${randomHex(this.#random, 8)}.tmp`);
     try {
       await make(temporary);
-      if (isAsBefore) {
-        await this.#files.rename(temporary, target);
-        return target;
-      }
-      return await this.#putBeside(target, temporary);
+      await this.#files.rename(temporary, target);
     } finally {
       // Gone if it was moved; a hard link moved over itself stays.
       await this.#files.remove(temporary);
     }
   }
 
-  async #putBeside(target: string, temporary: string): Promise<string> {
+  /** A version that an earlier time has put there is not put there again: a sandbox may be brought home often. */
+  async #putBeside(target: string, version: Version): Promise<string> {
     for (let count = 1; count <= maxConflictNames; count++) {
-      const suffix = count === 1 ? conflictSuffix : `${conflictSuffix}.${count}`;
-      if ((await this.#files.lstat(target + suffix)) !== undefined) continue;
-      await this.#files.rename(temporary, target + suffix);
-      return target + suffix;
+      const place = `${target}${conflictSuffix}${count === 1 ? "" : `.${count}`}`;
+      const status = await this.#files.lstat(place);
+      if (status !== undefined && (await version.isAt(place, entryOf(status)))) return place;
+      if (status !== undefined) continue;
+      await this.#replace(place, version);
+      return place;
     }
     throw new KelpieError("already-exists", "There are too many versions of a file from sandboxes", {
       where: target,
@@ -242,8 +253,8 @@ class Application {
       await this.#files.setModifiedTime(path, mtimeSeconds * 1000);
   }
 
-  async #holds(path: string, { sizeBytes }: HostEntry, content: ByteSource): Promise<boolean> {
-    if (sizeBytes !== content.sizeBytes) return false;
+  async #holds(path: string, { kind, sizeBytes }: HostEntry, content: ByteSource): Promise<boolean> {
+    if (kind !== "file" || sizeBytes !== content.sizeBytes) return false;
     for (let at = 0; at < sizeBytes; at += chunkBytes) {
       const ours = new Uint8Array(Math.min(chunkBytes, sizeBytes - at));
       const theirs = new Uint8Array(ours.length);

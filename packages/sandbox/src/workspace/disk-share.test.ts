@@ -116,6 +116,7 @@ test("where both have changed a file, the host's stays and the guest's stands be
     await writeFile(`${root}/fresh`, "the host's\n");
     await writeFile(`${root}/same`, "the guest's\n");
     const reports = await bringHome();
+    assert.deepEqual(await bringHome(), reports, "and once, however often it is brought home");
     assert.equal(reports.length, 3);
     assert.match(
       reports.join("\n"),
@@ -123,6 +124,7 @@ test("where both have changed a file, the host's stays and the guest's stands be
     );
     for (const path of ["sub/two", "link", "fresh"])
       assert.equal(await readFile(`${root}/${path}`, "utf8"), "the host's\n");
+    assert.deepEqual(await files.list(`${root}/sub`), ["empty", "two", "two.from-sandbox"]);
     for (const path of ["sub/two", "fresh"])
       assert.equal(await readFile(`${root}/${path}.from-sandbox`, "utf8"), "the guest's\n");
   });
