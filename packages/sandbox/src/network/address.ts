@@ -74,7 +74,7 @@ export function isPublicAddress(text: string): boolean {
   if (v4 !== undefined) return !specialIpv4.some((range) => isInRange(v4, range));
   const groups = parseIpv6(text);
   if (groups === undefined) return false;
-  const [first = 0, second = 0, third = 0] = groups;
+  const [first = 0, second = 0] = groups;
   const embedded = (at: number): boolean =>
     isPublicAddress(formatIpv4((groups[at] ?? 0) * 65536 + (groups[at + 1] ?? 0)));
   // Of 2000::/3, which is all that is public, but for what carries an IPv4 address within (6to4), Teredo and documentation;
@@ -84,5 +84,5 @@ export function isPublicAddress(text: string): boolean {
   if (first >>> 13 !== 1) return false;
   if (first === 0x2002) return embedded(1);
   if (first === 0x2001 && (second < 0x200 || second === 0xdb8)) return false;
-  return !(first === 0x3fff && third < 0x1000 && second < 0x1000);
+  return !(first === 0x3fff && second < 0x1000);
 }

@@ -130,7 +130,6 @@ describe("the network of a guest", { skip, timeout: 300_000 }, () => {
       assert.match(await sh("ping -c 1 10.0.2.2"), / 0% packet loss/);
       await sh(serve("from the guest"));
       assert.equal(await (await fetch(`http://127.0.0.1:${hostPort}/`)).text(), "from the guest\n");
-      await assert.rejects(fetch(`http://127.0.0.1:${hostPort}/`, { signal: AbortSignal.abort() }));
       const events = (await log())
         .trim()
         .split("\n")

@@ -66,7 +66,7 @@ function parseRule(text: string): EgressRule {
 }
 
 /** As names are compared. */
-export function normalizeName(name: string): string {
+function normalizeName(name: string): string {
   return name.toLowerCase().replace(/\.$/, "");
 }
 

@@ -8,7 +8,7 @@ import type { Duplex } from "node:stream";
 import type { Clock, Deadline } from "@kelpie/platform";
 import { tcpFlag, type TcpSegment } from "./packets.ts";
 
-export const tcpLimits = {
+const tcpLimits = {
   /** Bytes that wait for the host's stream to take them: what the guest may send ahead. */
   receiveBytes: 256 << 10,
   /** Bytes that wait for the guest's acknowledgement. */

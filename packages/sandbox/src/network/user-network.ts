@@ -29,7 +29,7 @@ import {
 import { gatewayAddress, guestAddress, guestMac, mtu, nameServerAddress } from "./plan.ts";
 import { TcpConnection, type TcpHost } from "./tcp-connection.ts";
 
-export const networkLimits = {
+const networkLimits = {
   /** Connections at once, those that are being made included. */
   connections: 256,
   /** Questions to the name server that wait for an answer. */
