@@ -9,7 +9,7 @@ import { eachOf } from "./each.ts";
 import { entryOf, type HostEntry, isSameEntry } from "./host-tree.ts";
 
 /** The end of the name under which a guest's version stands beside one of the host's that was changed meanwhile. */
-export const conflictSuffix = ".from-sandbox";
+const conflictSuffix = ".from-sandbox";
 
 const atOnce = 16;
 const chunkBytes = 1 << 20;

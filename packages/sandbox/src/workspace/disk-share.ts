@@ -14,7 +14,7 @@ import { describeShare, type Share } from "./share.ts";
 import { type ShareRecord, writeShareRecord } from "./share-record.ts";
 
 /** What a directory may have to be copied: beyond it, a share that is not a copy is the better way. */
-export const diskLimits = { maxEntries: 200_000, maxBytes: 16 * 2 ** 30 };
+const diskLimits = { maxEntries: 200_000, maxBytes: 16 * 2 ** 30 };
 
 /** The guest lets go of its disk by itself after this long. */
 const standsStillMs = 600_000;
@@ -85,7 +85,8 @@ export class DiskShare implements Attachment {
     } catch (error) {
       if (signal.aborted) throw error;
       const kept = await this.#keep(record.disk);
-      throw new KelpieError("malformed", `Cannot bring ${mountPoint} home to ${record.root}`, {
+      const code = KelpieError.is(error) ? error.code : "internal";
+      throw new KelpieError(code, `Cannot bring ${mountPoint} home to ${record.root}`, {
         found: describeError(error),
         help: `The guest's disk is kept as ${kept}.`,
         cause: error,

@@ -5,7 +5,7 @@ import type { Attachment } from "../lifecycle/attachment.ts";
 import { DiskShare } from "./disk-share.ts";
 import { readShareRecords } from "./share-record.ts";
 
-/** In the order in which they were attached. */
+/** Those of the sandbox whose directory is `directory`. */
 export async function restoreDiskShares(
   platform: Platform,
   home: string,

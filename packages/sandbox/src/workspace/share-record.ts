@@ -1,7 +1,7 @@
 // What is written down of a directory on a disk, so that another process can bring it home.
 
 import { join } from "node:path";
-import { KelpieError, type Platform, writeFileAtomic } from "@kelpie/platform";
+import { KelpieError, type Platform, tryParseJson, writeFileAtomic } from "@kelpie/platform";
 import { z } from "zod";
 import type { HostEntry } from "./host-tree.ts";
 import type { Share } from "./share.ts";
@@ -60,20 +60,11 @@ export async function readShareRecords(
   return await Promise.all(
     names.map(async (name) => {
       const path = join(directory, name);
-      const text = new TextDecoder().decode(await files.readFile(path, recordLimitBytes));
-      const parsed = schema.safeParse(parseJson(text));
+      const parsed = schema.safeParse(tryParseJson(await files.readFile(path, recordLimitBytes)));
       if (!parsed.success)
         throw new KelpieError("malformed", "A record of a shared directory cannot be read", { where: path });
       const { entries, schema: _, ...rest } = parsed.data;
       return { ...rest, entries: new Map(entries) };
     }),
   );
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -19,7 +19,7 @@ test("a workspace is a directory, relative ones from where the command was typed
 test("a mount names the host's directory and an absolute place in the guest", () => {
   assert.deepEqual(parseMount("src:/opt/src/", "/w"), {
     source: "/w/src",
-    target: "/opt/src/",
+    target: "/opt/src",
     readOnly: false,
   });
   assert.deepEqual(parseMount("/a:b:/c:ro", "/w"), { source: "/a:b", target: "/c", readOnly: true });

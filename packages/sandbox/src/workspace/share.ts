@@ -14,7 +14,7 @@ export interface Share {
 
 /** How a directory gets into a guest; docs/workspace.md tells what each promises. */
 export type Transport = "virtiofs" | "9p" | "disk";
-export const transports: readonly Transport[] = ["virtiofs", "9p", "disk"];
+const transports: readonly Transport[] = ["virtiofs", "9p", "disk"];
 
 export const workspaceTarget = "/workspace";
 
@@ -33,7 +33,8 @@ export function parseMount(text: string, workingDirectory: string): Share {
   if (colon <= 0 || !isAbsolute(target)) throw usage(text, "SRC:DST or SRC:DST:ro, DST an absolute path");
   return {
     source: resolve(workingDirectory, rest.slice(0, colon)),
-    target: posix.normalize(target),
+    // One place has one name here: shares are compared by it.
+    target: posix.resolve(target),
     readOnly,
   };
 }
