@@ -6,10 +6,10 @@
 // ran twice.
 
 import { parseArgs } from "node:util";
-import { architectures, KelpieError, realPlatform } from "@kelpie/platform";
+import { realPlatform } from "@kelpie/platform";
 import { bootAgentVm } from "./agent-vm.ts";
 import { makeChaos } from "./conformance/chaos.ts";
-import { findTestImage } from "./test-image.ts";
+import { requireTestImage } from "./test-image.ts";
 
 const { values } = parseArgs({
   options: {
@@ -19,10 +19,8 @@ const { values } = parseArgs({
     "kill-every": { type: "string", default: "5" },
   },
 });
-const architecture = architectures.find((name) => name === values.arch) ?? "amd64";
-const found = await findTestImage(architecture);
-if ("skip" in found) throw new KelpieError("not-found", found.skip);
-await using vm = await bootAgentVm(found.image, 7);
+const image = await requireTestImage(values.arch);
+await using vm = await bootAgentVm(image, 7);
 const result = await makeChaos({
   seed: Number(values.seed),
   forMs: Number(values.seconds) * 1000,

@@ -5,10 +5,10 @@
 // Boots the image of KELPIE_HOME that was built last. Exit code 1 if anything is left: a process, a descriptor, a MiB.
 
 import { parseArgs } from "node:util";
-import { architectures, KelpieError, realPlatform } from "@kelpie/platform";
+import { realPlatform } from "@kelpie/platform";
 import { bootAgentVm } from "./agent-vm.ts";
 import { holdings, runMany } from "./conformance/leaves-nothing.ts";
-import { findTestImage } from "./test-image.ts";
+import { requireTestImage } from "./test-image.ts";
 
 const warmUp = 300;
 
@@ -19,11 +19,9 @@ const { values } = parseArgs({
     "at-once": { type: "string", default: "1" },
   },
 });
-const architecture = architectures.find((name) => name === values.arch) ?? "amd64";
-const found = await findTestImage(architecture);
-if ("skip" in found) throw new KelpieError("not-found", found.skip);
+const image = await requireTestImage(values.arch);
 
-await using vm = await bootAgentVm(found.image, 1);
+await using vm = await bootAgentVm(image, 1);
 await using client = vm.connect(0);
 await runMany(client, warmUp, 4);
 const before = await holdings(client);
@@ -34,7 +32,7 @@ const after = await holdings(client);
 timesMs.sort((a, b) => a - b);
 const at = (fraction: number): string =>
   `${(timesMs[Math.floor((timesMs.length - 1) * fraction)] ?? Number.NaN).toFixed(1)} ms`;
-console.log(`${timesMs.length} processes in ${seconds.toFixed(0)} s on ${architecture}`);
+console.log(`${timesMs.length} processes in ${seconds.toFixed(0)} s on ${image.architecture}`);
 console.log(`each: median ${at(0.5)}, min ${at(0)}, 95 % ${at(0.95)}, max ${at(1)}`);
 console.log("before", before, "after", after);
 const leaks =

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { chmod, link, mkdir, readFile, readlink, stat, symlink, writeFile } from "node:fs/promises";
-import { after, before, describe, test } from "node:test";
+import { after, before, describe, test, type TestContext } from "node:test";
 import { promisify } from "node:util";
 import { KelpieError, realPlatform, type TemporaryDirectory } from "@kelpie/platform";
 import { Sandbox } from "../lifecycle/sandbox.ts";
@@ -22,12 +22,18 @@ const daemon = await findVirtioFsDaemon(realPlatform);
 const manyFiles = 1000;
 const largeBytes = 24 << 20;
 
+interface Booted {
+  readonly sandbox: Sandbox;
+  /** Runs a script in the workspace; returns all it wrote. */
+  readonly sh: (script: string) => Promise<string>;
+}
+
 async function boot(
   home: string,
   image: BootImage,
   shares: readonly Share[],
-  transport: Transport | "auto",
-): Promise<{ sandbox: Sandbox; sh: (script: string) => Promise<string>; descriptions: string[] }> {
+  transport: Transport,
+): Promise<Booted> {
   const platform = realPlatform;
   const vmm = await openQemu(platform, { architecture: image.architecture, home, signal: never });
   const attachments = await openShares({ platform, home, shares, transport, signal: never });
@@ -40,7 +46,18 @@ async function boot(
       .collect();
     return Buffer.from(stdout).toString() + Buffer.from(stderr).toString();
   };
-  return { sandbox, sh, descriptions: attachments.map(({ description }) => description) };
+  return { sandbox, sh };
+}
+
+/** As {@link boot}; where the guest's kernel has no such file system the test is skipped. */
+async function bootOrSkip(context: TestContext, ...how: Parameters<typeof boot>): Promise<Booted | undefined> {
+  try {
+    return await boot(...how);
+  } catch (error) {
+    if (!KelpieError.is(error) || error.code !== "unsupported") throw error;
+    context.skip(error.message);
+    return undefined;
+  }
 }
 
 /** What is in the directory before. */
@@ -79,14 +96,8 @@ function describeShared(image: BootImage, transport: Transport): void {
 
   test("is what the host has, and what the guest does to it is on the host in the end", async (t) => {
     const shares = [{ source: root, target: "/workspace", readOnly: false }];
-    const booted = await boot(home.path, image, shares, transport).catch((error: unknown) => {
-      if (KelpieError.is(error) && error.code === "unsupported") return undefined;
-      throw error;
-    });
-    if (booted === undefined) {
-      t.skip("the test image's kernel has no 9p");
-      return;
-    }
+    const booted = await bootOrSkip(t, home.path, image, shares, transport);
+    if (booted === undefined) return;
     const { sandbox, sh } = booted;
     await using _ = sandbox;
     const expect = async (what: string, script: string, expected: string): Promise<void> => {
@@ -182,14 +193,8 @@ function describeShared(image: BootImage, transport: Transport): void {
     await mkdir(readOnly);
     await writeFile(`${readOnly}/note`, "as it is\n");
     const shares = [{ source: readOnly, target: "/workspace", readOnly: true }];
-    const booted = await boot(home.path, image, shares, transport).catch((error: unknown) => {
-      if (KelpieError.is(error) && error.code === "unsupported") return undefined;
-      throw error;
-    });
-    if (booted === undefined) {
-      t.skip("the test image's kernel has no 9p");
-      return;
-    }
+    const booted = await bootOrSkip(t, home.path, image, shares, transport);
+    if (booted === undefined) return;
     await using sandbox = booted.sandbox;
     const tried = await booted.sh(
       "cat note; echo no > note; mount -o remount,rw /workspace; echo no > note; echo no > more",
