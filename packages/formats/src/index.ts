@@ -55,3 +55,4 @@ export type {
 } from "./tree/node.ts";
 export { baseName, normalizePath, parentPath } from "./tree/path.ts";
 export { bytewise } from "./tree/bytewise.ts";
+export { escapeXml } from "./xml/escape-xml.ts";

@@ -1,5 +1,7 @@
 // Where the time of a boot went: the host's, the kernel's and each step's share, on one time line.
 
+import { escapeXml } from "@kelpie/formats";
+
 /** A step of the guest's trace: its name, and when it ended on the guest's clock, which starts with the kernel. */
 export interface TracedStep {
   readonly name: string;
@@ -88,12 +90,4 @@ export function chartSvg(title: string, bars: readonly Bar[]): string {
 ${rows.join("\n")}
 </svg>
 `;
-}
-
-function escapeXml(text: string): string {
-  return text
-    .replaceAll("&", "&amp;")
-    .replaceAll("<", "&lt;")
-    .replaceAll(">", "&gt;")
-    .replaceAll('"', "&quot;");
 }

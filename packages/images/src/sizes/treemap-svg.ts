@@ -1,6 +1,7 @@
 // Draws a treemap as an SVG that stands by itself and is read on light and dark grounds.
 
 import { createHash } from "node:crypto";
+import { escapeXml } from "@kelpie/formats";
 import { type Rectangle, squarify } from "./treemap.ts";
 
 /** A box, and the boxes in it. */
@@ -58,11 +59,11 @@ export function treemapSvg(root: TreemapNode): string {
   drawChildren(root.children ?? [root], room, undefined, parts);
   const title = `${root.label}: ${sizeText(root.sizeBytes)}`;
   return `<?xml version="1.0" encoding="UTF-8"?>
-<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" role="img" aria-label="${escape(title)}">
-<title>${escape(title)}</title>
+<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" role="img" aria-label="${escapeXml(title)}">
+<title>${escapeXml(title)}</title>
 <style>${style()}</style>
 <rect class="ground" width="${width}" height="${height}"/>
-<text class="title" x="8" y="24">${escape(title)}</text>
+<text class="title" x="8" y="24">${escapeXml(title)}</text>
 ${parts.join("\n")}
 </svg>
 `;
@@ -95,7 +96,7 @@ function draw(node: TreemapNode, place: Rectangle, inherited: number | undefined
     children.length > 0 && place.width * place.height > leastParentArea && box.height > 3 * headHeight;
   const colourClass = isMuted ? "muted" : isParent ? `p c${colour}` : `c${colour}`;
   parts.push(
-    `<g><title>${escape(`${label}: ${words}`)}</title>`,
+    `<g><title>${escapeXml(`${label}: ${words}`)}</title>`,
     `<rect class="${colourClass}" ${attributes(box)}/>`,
     text(label, words, box, isParent),
     "</g>",
@@ -127,7 +128,7 @@ function text(label: string, words: string, box: Rectangle, isParent: boolean): 
   return lines
     .map(
       (line, index) =>
-        `<text x="${number(box.x + 4)}" y="${number(box.y + 12 + 13 * index)}">${escape(line)}</text>`,
+        `<text x="${number(box.x + 4)}" y="${number(box.y + 12 + 13 * index)}">${escapeXml(line)}</text>`,
     )
     .join("");
 }
@@ -165,15 +166,4 @@ function style(): string {
     colours.map((colour, index) => `.c${index}{fill:${colour}}`).join("");
   return `text{font:11px system-ui,sans-serif;fill:#1a1a1a;pointer-events:none}.title{font-size:17px;font-weight:600}.ground{fill:#fff}rect{stroke:#fff;stroke-width:.5}.p{fill-opacity:.55}.muted{fill:#e4e4e4}${fills(light)}
 @media (prefers-color-scheme:dark){text{fill:#f0f0f0}.ground{fill:#16181d}rect{stroke:#16181d}.muted{fill:#3a3d44}${fills(dark)}}`;
-}
-
-/** Names come from an image's files: nothing in them may become markup, or a character that XML does not have. */
-function escape(words: string): string {
-  return words
-    .toWellFormed()
-    .replace(/[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]/g, "\ufffd")
-    .replaceAll("&", "&amp;")
-    .replaceAll("<", "&lt;")
-    .replaceAll(">", "&gt;")
-    .replaceAll('"', "&quot;");
 }
