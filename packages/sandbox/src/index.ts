@@ -81,6 +81,7 @@ export {
   type Transport,
   workspaceTarget,
 } from "./workspace/share.ts";
+export { findVirtioFsDaemon, virtioFsInstallation } from "./workspace/virtiofs-daemon.ts";
 export { networkLogName, type NetworkOptions, openNetwork } from "./network/network-attachment.ts";
 export { type EgressRule, type NetworkMode, parseNetworkMode } from "./network/policy.ts";
 export { parsePublish } from "./network/publish.ts";

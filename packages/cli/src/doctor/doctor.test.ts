@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { KelpieError, type Platform, realPlatform } from "@kelpie/platform";
 import { examineHome, examineImages } from "./examine-home.ts";
-import { examineAcceleration, examineEmulators, examineHost } from "./examine-machine.ts";
+import { examineAcceleration, examineDevices, examineEmulators, examineHost } from "./examine-machine.ts";
 import { examineAlpine, examineDebian, examineLogins } from "./examine-sources.ts";
 import { formatFindings } from "./finding.ts";
 
@@ -89,9 +89,27 @@ test("where packages and logins come from is said, and what is missing without t
     host: { ...bare.host, environment: { KELPIE_DEBIAN_MIRROR: "http://deb.example" } },
   };
   assert.equal((await examineDebian(named)).found, "http://deb.example");
-  assert.match((await examineLogins(bare)).found, /^none/);
+  const none = await examineLogins(bare);
+  assert.deepEqual([none.verdict, none.found], ["limited", "none"]);
   const withToken = { ...bare, host: { ...bare.host, environment: { KELPIE_REGISTRY_TOKEN: "secret" } } };
   assert.equal((await examineLogins(withToken)).found, "KELPIE_REGISTRY_TOKEN");
+});
+
+test("virtiofsd is looked for where sandboxes look for it, and its absence says what it costs", async () => {
+  const files = { ...realPlatform.files, stat: () => Promise.resolve(undefined) };
+  const without = await examineDevices({ ...bare, files });
+  const missing = without.find(({ subject }) => subject === "virtio-fs");
+  assert.deepEqual([missing?.verdict, missing?.found], ["limited", "virtiofsd is not installed"]);
+  assert.match(missing?.fix ?? "", /qemu-system-common/);
+  const status = await realPlatform.files.stat(scratch);
+  const place = "/usr/lib/virtiofsd";
+  const there = {
+    ...bare,
+    files: { ...files, stat: (path: string) => Promise.resolve(path === place ? status : undefined) },
+    processes: { ...bare.processes, run: () => realPlatform.processes.run("true", []) },
+  };
+  const found = (await examineDevices(there)).find(({ subject }) => subject === "virtio-fs");
+  assert.deepEqual([found?.verdict, found?.found], ["ok", place]);
 });
 
 test("a mirror that does not answer limits what can be built", async () => {

@@ -1,7 +1,7 @@
 // The doctor's look at the machine: what runs guests here, and how fast.
 
 import { type Architecture, architectures, KelpieError, type Platform } from "@kelpie/platform";
-import { chooseAccelerator, findQemu } from "@kelpie/sandbox";
+import { chooseAccelerator, findQemu, findVirtioFsDaemon, virtioFsInstallation } from "@kelpie/sandbox";
 import { installByHand } from "../setup/install-missing.ts";
 import { emulatorsFor } from "../setup/requirement.ts";
 import type { Finding } from "./finding.ts";
@@ -96,31 +96,31 @@ async function virtualisationAdvice({ host, files }: Platform): Promise<string> 
   return "if /dev/kvm may not be opened, `sudo usermod -aG kvm $USER` and log in again; else it is the host's to offer";
 }
 
-/** What the guest can be reached and given directories by, beyond what is always there. */
-export async function examineDevices({ host, files, processes }: Platform): Promise<Finding[]> {
+/** What the guest could be reached and given directories by, beyond what is always there. */
+export async function examineDevices(platform: Platform): Promise<Finding[]> {
+  const { host, files } = platform;
   if (host.operatingSystem !== "linux") return [];
-  const vsock = (await files.stat("/dev/vhost-vsock")) !== undefined;
-  const places = ["/usr/libexec/virtiofsd", "/usr/lib/qemu/virtiofsd"];
-  const standing = await Promise.all(
-    places.map(async (path) => ((await files.stat(path)) === undefined ? undefined : path)),
-  );
-  const virtiofsd =
-    (await processes.find("virtiofsd")) ?? standing.find((path) => path !== undefined) ?? undefined;
+  const vsock =
+    (await files.stat("/dev/vhost-vsock")) === undefined ? "no /dev/vhost-vsock" : "/dev/vhost-vsock is here";
   return [
     {
       subject: "vsock",
       verdict: "ok",
-      found: vsock
-        ? "/dev/vhost-vsock is here; guests are reached through virtio-serial all the same"
-        : "no /dev/vhost-vsock; guests are reached through virtio-serial, which needs nothing",
+      found: `${vsock}; nothing needs it: guests are reached through virtio-serial`,
     },
-    virtiofsd === undefined
-      ? {
-          subject: "virtio-fs",
-          verdict: "limited",
-          found: "virtiofsd is not installed",
-          cost: "shared directories go by other ways",
-        }
-      : { subject: "virtio-fs", verdict: "ok", found: virtiofsd },
+    await examineVirtioFs(platform),
   ];
+}
+
+async function examineVirtioFs(platform: Platform): Promise<Finding> {
+  const subject = "virtio-fs";
+  const daemon = await findVirtioFsDaemon(platform);
+  if (daemon !== undefined) return { subject, verdict: "ok", found: daemon.program };
+  return {
+    subject,
+    verdict: "limited",
+    found: "virtiofsd is not installed",
+    cost: "directories can be shared by disk and by 9p alone, and large ones not as they are by default",
+    fix: virtioFsInstallation,
+  };
 }

@@ -35,7 +35,13 @@ export async function examineLogins({ host, files }: Platform): Promise<Finding>
     ...paths.filter((_, index) => standing[index]),
   ];
   if (sources.length > 0) return { subject, verdict: "ok", found: sources.join(", ") };
-  return { subject, verdict: "ok", found: "none: public images can be pulled, nothing can be pushed" };
+  return {
+    subject,
+    verdict: "limited",
+    found: "none",
+    cost: "nothing can be pushed, and only public images can be pulled, where a registry asks for a login",
+    fix: "docker login or podman login, or export KELPIE_REGISTRY_TOKEN=<a token>",
+  };
 }
 
 /** Whether Alpine's mirror answers. */

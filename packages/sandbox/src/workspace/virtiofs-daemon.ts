@@ -10,6 +10,9 @@ import { tieToUs } from "../vmm/tied-command.ts";
 
 /** Where distributions put it: outside PATH. */
 const places = ["/usr/libexec/virtiofsd", "/usr/lib/qemu/virtiofsd", "/usr/lib/virtiofsd"];
+/** How a person gets it. */
+export const virtioFsInstallation =
+  "Debian 12: apt-get install qemu-system-common; Debian 13 and Alpine: the package virtiofsd.";
 const listensWithinMs = 10_000;
 const lineLimitBytes = 64 << 10;
 const linesKept = 10;
@@ -136,7 +139,7 @@ async function commandFor(
   const daemon = await findVirtioFsDaemon(platform);
   if (daemon !== undefined) return virtioFsCommand(daemon, options, platform.host.uid);
   throw new KelpieError("missing-tool", "virtiofsd is not installed", {
-    help: "Debian 12: apt-get install qemu-system-common; Debian 13 and Alpine: the package virtiofsd.",
+    help: virtioFsInstallation,
   });
 }
 
