@@ -23,7 +23,8 @@ export function commandHelp({ path, summary }: CommandEntry, command: Command): 
   return `${summary}\n\n${usage}\n\nOptions:\n${table(rows)}${details === undefined ? "" : `\n${details}\n`}`;
 }
 
-const helpOption: OptionSpec = { type: "boolean", help: "Show this help" };
+/** What every command takes beside its own. */
+export const helpOption: OptionSpec = { type: "boolean", help: "Show this help" };
 
 function optionWords(name: string, { short, value }: OptionSpec): string {
   return `${short === undefined ? "" : `-${short}, `}--${name}${value === undefined ? "" : ` ${value}`}`;

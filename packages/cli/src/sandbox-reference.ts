@@ -1,30 +1,36 @@
 // The sandboxes that a command is about.
 
-import { KelpieError } from "@kelpie/platform";
+import { KelpieError, type Platform } from "@kelpie/platform";
 import { findEntry, findSandbox, type KnownSandbox, type SandboxEntry } from "@kelpie/sandbox";
-import type { CommandContext } from "./command.ts";
+import { type Command, command, type CommandContext } from "./command.ts";
 
 /** The sandboxes that the words name; at least one. @throws KelpieError `usage`, `not-found`. */
 export async function namedSandboxes(
-  { platform, home }: CommandContext,
+  context: CommandContext,
   words: readonly string[],
   example: string,
 ): Promise<KnownSandbox[]> {
-  if (words.length === 0) throw needed(example);
-  const found: KnownSandbox[] = [];
-  for (const word of words) found.push(await findSandbox(platform, home, word));
-  return found;
+  return await each(context, words, example, findSandbox);
 }
 
 /** As {@link namedSandboxes}, damaged ones too. */
 export async function removableSandboxes(
-  { platform, home }: CommandContext,
+  context: CommandContext,
   words: readonly string[],
   example: string,
 ): Promise<SandboxEntry[]> {
+  return await each(context, words, example, findEntry);
+}
+
+async function each<S>(
+  { platform, home }: CommandContext,
+  words: readonly string[],
+  example: string,
+  find: (platform: Platform, home: string, word: string) => Promise<S>,
+): Promise<S[]> {
   if (words.length === 0) throw needed(example);
-  const found: SandboxEntry[] = [];
-  for (const word of words) found.push(await findEntry(platform, home, word));
+  const found: S[] = [];
+  for (const word of words) found.push(await find(platform, home, word));
   return found;
 }
 
@@ -52,4 +58,24 @@ export async function forEachSandbox<S extends SandboxEntry>(
   const failed = results.find((result) => result.status === "rejected");
   if (failed !== undefined) throw failed.reason;
   return 0;
+}
+
+/** The command `kelpie sandbox NAME SANDBOX…`, which does one thing with each and prints their names. */
+export function sandboxAction(
+  name: string,
+  act: (platform: Platform, sandbox: KnownSandbox) => Promise<void>,
+  help: { readonly details?: string } = {},
+): Command {
+  return command({
+    positionals: "SANDBOX…",
+    options: {},
+    ...help,
+    async run(context, { positionals }) {
+      const found = await namedSandboxes(context, positionals, `kelpie sandbox ${name} brave-kelpie`);
+      return await forEachSandbox(context, found, async (sandbox) => {
+        await act(context.platform, sandbox);
+        return sandbox.record.name;
+      });
+    },
+  });
 }

@@ -1,18 +1,8 @@
 // kelpie sandbox kill
 
 import { killSandbox } from "@kelpie/sandbox";
-import { command } from "../command.ts";
-import { forEachSandbox, namedSandboxes } from "../sandbox-reference.ts";
+import { sandboxAction } from "../sandbox-reference.ts";
 
-export const sandboxKill = command({
-  positionals: "SANDBOX…",
-  options: {},
+export const sandboxKill = sandboxAction("kill", killSandbox, {
   details: "At once, as pulling the plug does. `kelpie sandbox stop` asks first.",
-  async run(context, { positionals }) {
-    const found = await namedSandboxes(context, positionals, "kelpie sandbox kill brave-kelpie");
-    return await forEachSandbox(context, found, async (sandbox) => {
-      await killSandbox(context.platform, sandbox);
-      return sandbox.record.name;
-    });
-  },
 });

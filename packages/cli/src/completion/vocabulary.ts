@@ -1,6 +1,7 @@
 // What can be typed after `kelpie`, as data for the shells' completions: made from the commands themselves.
 
-import type { CommandEntry, OptionSpec } from "../command.ts";
+import type { CommandEntry } from "../command.ts";
+import { helpOption } from "../help.ts";
 
 /** What completes the value of an option. */
 export type ValueKind = "architecture" | "file" | "directory" | "other";
@@ -30,8 +31,6 @@ const valueKinds: Readonly<Record<string, ValueKind>> = {
   SPEC: "file",
   DIR: "directory",
 };
-
-const helpOption: OptionSpec = { type: "boolean", help: "Show this help" };
 
 /** Loads every command and takes down its words. */
 export async function vocabulary(entries: readonly CommandEntry[]): Promise<CommandWords[]> {
