@@ -1,7 +1,8 @@
 // Options of the commands that make a sandbox, and the sandbox that they describe.
 
-import { KelpieError } from "@kelpie/platform";
-import { type KeepSandbox, Sandbox } from "@kelpie/sandbox";
+import type { StoredImage } from "@kelpie/images";
+import { KelpieError, type Terminal } from "@kelpie/platform";
+import { type GuestStart, type KeepSandbox, Sandbox, type SandboxOptions } from "@kelpie/sandbox";
 import { architectureOf } from "./architecture.ts";
 import { type AttachmentValues, isLeftToUs, openAttachments } from "./attachment-options.ts";
 import { imageForUse } from "./choose-image.ts";
@@ -56,37 +57,58 @@ export const lifeOptions = {
 export type SandboxValues = OptionValues<typeof sandboxOptions>;
 export type LifeValues = OptionValues<typeof lifeOptions>;
 
-/** Makes the sandbox that the options describe, with what is attached; one that lives on where `keep` is given. */
-export async function makeSandbox(
+/** The sandbox that the options describe, nothing attached. What is wrong with the words is said before anything is fetched. */
+export async function describeSandbox(
   context: CommandContext,
   options: SandboxValues,
-  { keep, attached = {} }: { readonly keep?: KeepSandbox; readonly attached?: AttachmentValues },
-): Promise<Sandbox> {
-  const { platform, terminal, home, signal } = context;
-  const { memory, cpus, disk, pids, env } = options;
-  // What is wrong with the words is said before anything is fetched or started.
+): Promise<SandboxOptions> {
+  const { memory, cpus, disk, pids, env, cold } = options;
   const shape = {
     ...(memory === undefined ? {} : { memoryMiB: parseMebibytes(memory) }),
     ...(cpus === undefined ? {} : { cpus: parseCount(cpus, "processors") }),
     ...(disk === undefined ? {} : { diskBytes: parseBytes(disk) }),
     ...(pids === undefined ? {} : { pidsLimit: parsePids(pids) }),
     ...(env === undefined ? {} : { env: parseEnvironment(env) }),
+    ...(cold === true ? { start: "cold" as const } : {}),
   };
   const image = await imageForUse(context, options.image ?? "latest", architectureOf(context, options.arch));
+  return { ...sandboxOf(context, image), ...shape };
+}
+
+/** A sandbox of an image, for a command: all else is as by default. */
+export function sandboxOf(
+  { platform, terminal, home, signal }: CommandContext,
+  image: StoredImage,
+): SandboxOptions {
+  const onNotice = (notice: string): void => void terminal.stderr.write(`kelpie: ${notice}\n`);
+  return { platform, home, signal, image, onNotice };
+}
+
+/** Makes the sandbox that the options describe, with what is attached; one that lives on where `keep` is given. */
+export async function makeSandbox(
+  context: CommandContext,
+  options: SandboxValues,
+  { keep, attached = {} }: { readonly keep?: KeepSandbox; readonly attached?: AttachmentValues },
+): Promise<Sandbox> {
+  const { terminal } = context;
+  const described = await describeSandbox(context, options);
   const attachments = await openAttachments(context, attached);
   const sandbox = await Sandbox.create({
+    ...described,
     attachments,
-    ...{ platform, home, signal, image, ...shape },
-    start: options.cold === true ? "cold" : "auto",
-    onNotice: (notice) => terminal.stderr.write(`kelpie: ${notice}\n`),
     ...(keep === undefined ? {} : { keep }),
   });
   if (isLeftToUs(attached)) {
     for (const { description } of attachments) terminal.stderr.write(`kelpie: ${description}\n`);
   }
-  const why = sandbox.start?.kind === "cold" ? sandbox.start.reason : undefined;
-  if (why !== undefined) terminal.stderr.write(`kelpie: the sandbox booted anew: ${why}\n`);
+  sayWhyBooted(terminal, sandbox.start);
   return sandbox;
+}
+
+/** Says why a sandbox booted that could have been restored. */
+export function sayWhyBooted({ stderr }: Terminal, start: GuestStart | undefined): void {
+  const why = start?.kind === "cold" ? start.reason : undefined;
+  if (why !== undefined) stderr.write(`kelpie: the sandbox booted anew: ${why}\n`);
 }
 
 /** The options of a life as the library takes them. */

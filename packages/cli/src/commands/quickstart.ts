@@ -8,6 +8,7 @@ import { build, requirePrograms } from "../build.ts";
 import { command, type CommandContext } from "../command.ts";
 import { Phases } from "../output/phases.ts";
 import { formatSize } from "../output/size.ts";
+import { sandboxOf } from "../sandbox-options.ts";
 import { runGuestCommand } from "../sandbox.ts";
 import { emulatorsFor } from "../setup/requirement.ts";
 
@@ -32,10 +33,8 @@ export const quickstart = command({
 
     const start = platform.clock.monotonicMs();
     const code = await runGuestCommand(context, {
-      image,
-      argv: ["sh", "-c", greeting],
-      stdout: terminal.stdout,
-      stderr: terminal.stderr,
+      ...sandboxOf(context, image),
+      request: { argv: ["sh", "-c", greeting] },
     });
     phases.done("boot and run", platform.clock.monotonicMs() - start, "");
     if (code !== 0) return code;

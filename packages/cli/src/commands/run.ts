@@ -3,10 +3,9 @@
 import { KelpieError } from "@kelpie/platform";
 import { workspaceTarget } from "@kelpie/sandbox";
 import { attachmentOptions, isLeftToUs, openAttachments } from "../attachment-options.ts";
-import { architectureOf } from "../architecture.ts";
-import { imageForUse } from "../choose-image.ts";
 import { command } from "../command.ts";
-import { parseCount, parseMebibytes, parseSeconds } from "../quantity.ts";
+import { parseSeconds } from "../quantity.ts";
+import { describeSandbox, sandboxOptions } from "../sandbox-options.ts";
 import { runGuestCommand } from "../sandbox.ts";
 
 export const run = command({
@@ -14,26 +13,12 @@ export const run = command({
   passThrough: true,
   errorExitCode: 125,
   options: {
-    image: {
-      type: "string",
-      short: "i",
-      value: "VERSION",
-      help: "The image: a version, the beginning of one, a tag, a name or latest; fetched where it is missing [default: latest]",
-    },
-    arch: { type: "string", value: "ARCH", help: "amd64 or arm64 [default: this machine's]" },
-    memory: {
-      type: "string",
-      short: "m",
-      value: "SIZE",
-      help: "Memory of the VM, in MiB or as 512M, 2G [default: 512]",
-    },
-    cpus: { type: "string", value: "N", help: "Processors of the VM [default: 1]" },
+    ...sandboxOptions,
     timeout: {
       type: "string",
       value: "SECONDS",
       help: "End the command, and all that it started, after this long",
     },
-    cold: { type: "boolean", help: "Boot, even where a saved sandbox could be restored" },
     timing: { type: "boolean", help: "Print how long each step took" },
     ...attachmentOptions,
     "net-log": {
@@ -51,25 +36,18 @@ export const run = command({
         help: "For example: kelpie run -- uname -a",
       });
     }
-    const memoryMiB = options.memory === undefined ? undefined : parseMebibytes(options.memory);
-    const cpus = options.cpus === undefined ? undefined : parseCount(options.cpus, "processors");
     const timeoutMs = options.timeout === undefined ? undefined : 1000 * parseSeconds(options.timeout);
-    const architecture = architectureOf(context, options.arch);
-    const image = await imageForUse(context, options.image ?? "latest", architecture);
-    const attachments = await openAttachments(context, options, options["net-log"]);
-    return runGuestCommand(context, {
-      attachments,
+    const described = await describeSandbox(context, options);
+    return await runGuestCommand(context, {
+      ...described,
+      attachments: await openAttachments(context, options, options["net-log"]),
       announceAttachments: isLeftToUs(options),
-      ...(options.workspace === undefined ? {} : { cwd: workspaceTarget }),
-      image,
-      argv: [program, ...args],
-      stdin: context.terminal.stdin,
-      stdout: context.terminal.stdout,
-      stderr: context.terminal.stderr,
-      memoryMiB,
-      cpus,
-      timeoutMs,
-      cold: options.cold,
+      request: {
+        argv: [program, ...args],
+        stdin: context.terminal.stdin,
+        ...(options.workspace === undefined ? {} : { cwd: workspaceTarget }),
+        ...(timeoutMs === undefined ? {} : { timeoutMs }),
+      },
       timing: options.timing,
     });
   },

@@ -1,5 +1,6 @@
 // kelpie shell
 
+import { workspaceTarget } from "@kelpie/sandbox";
 import { attachmentOptions } from "../attachment-options.ts";
 import { command } from "../command.ts";
 import { execIn, isInteractive, shellRequest } from "../sandbox-exec.ts";
@@ -13,7 +14,8 @@ export const shell = command({
     const { terminal, signal } = context;
     await using sandbox = await makeSandbox(context, options, { attached: options });
     const tty = isInteractive(terminal);
-    const request = options.workspace === undefined ? shellRequest : { ...shellRequest, cwd: "/workspace" };
+    const request =
+      options.workspace === undefined ? shellRequest : { ...shellRequest, cwd: workspaceTarget };
     const code = await execIn(
       sandbox,
       terminal,

@@ -1,13 +1,12 @@
 // The tools' sandbox, for real.
 
 import { KelpieError } from "@kelpie/platform";
-import { exitCodeOf, type Sandbox } from "@kelpie/sandbox";
+import { exitCodeOf, type Sandbox, workspaceTarget } from "@kelpie/sandbox";
 import type { GuestTools, ListedFile } from "./guest-tools.ts";
 import { OutputEnds } from "./output-ends.ts";
 
 /** Of each of a command's two streams, the first and the last of so many bytes are shown. */
 const halfOutputBytes = 16 << 10;
-const workspace = "/workspace";
 /** A directory with more names than this is not listed: no model can read it. */
 const listLimit = 10_000;
 
@@ -17,7 +16,7 @@ export function sandboxTools(sandbox: Sandbox): GuestTools {
   return {
     async run(command, { timeoutMs, signal }) {
       const ends = { stdout: new OutputEnds(halfOutputBytes), stderr: new OutputEnds(halfOutputBytes) };
-      const request = { argv: ["sh", "-c", command], cwd: workspace, timeoutMs } as const;
+      const request = { argv: ["sh", "-c", command], cwd: workspaceTarget, timeoutMs } as const;
       const events = sandbox.exec(request, signal)[Symbol.asyncIterator]();
       for (;;) {
         const step = await events.next();

@@ -21,10 +21,13 @@ export class RunTiming {
     this.#sinceMs = nowMs;
   }
 
-  /** The steps of a sandbox's start. */
+  /** The steps of a sandbox's start, and what came before them: its directory, and the monitor that was looked for. */
   started({ kind, phases }: GuestStart): void {
+    const nowMs = this.#context.platform.clock.nowMs();
+    const startMs = phases.reduce((sum, { durationMs }) => sum + durationMs, 0);
+    this.#print("prepare", Math.max(0, nowMs - this.#sinceMs - startMs));
     for (const { name, durationMs } of phases) this.#print(`${kind}: ${name}`, durationMs);
-    this.#sinceMs = this.#context.platform.clock.nowMs();
+    this.#sinceMs = nowMs;
   }
 
   #print(step: string, durationMs: number): void {
