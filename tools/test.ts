@@ -60,6 +60,10 @@ interface TestOptions {
   readonly env?: NodeJS.ProcessEnv;
 }
 
+/** Of the tests of a part, the files that take longest are named where they take as long as this. */
+const slowFileMs = 500;
+const slowFilesShown = 5;
+
 /** The tests in files that match `pattern` and not `except`, each file in a process of its own. */
 function tests(name: string, pattern: string, { concurrency, except, env = process.env }: TestOptions): Part {
   return {
@@ -68,6 +72,7 @@ function tests(name: string, pattern: string, { concurrency, except, env = proce
       const files = await Array.fromAsync(glob(pattern, { cwd: root, exclude: ["node_modules", "target"] }));
       const chosen = files.filter((file) => except?.test(file) !== true).sort();
       const outcome = { ...nothing };
+      const durations = new Map<string, number>();
       const stream = run({
         files: chosen.map((file) => join(root, file)),
         timeout: fileTimeoutMs,
@@ -91,14 +96,26 @@ function tests(name: string, pattern: string, { concurrency, except, env = proce
           `  FAILED: ${test} (${relative(root, file)}:${line})\n${inspect(error.cause, { depth: 4 })}`,
         );
       });
+      stream.on("test:summary", ({ file, duration_ms: durationMs }) => {
+        if (file !== undefined) durations.set(relative(root, file), durationMs);
+      });
       stream.on("test:stderr", ({ message }) => {
         if (message.trim() !== "") console.log(`  ${message.trimEnd()}`);
       });
       // Reading the stream to its end is what drives the run.
       for await (const _ of stream);
+      sayWhichWereSlow(durations);
       return outcome;
     },
   };
+}
+
+function sayWhichWereSlow(durations: ReadonlyMap<string, number>): void {
+  const slowest = [...durations]
+    .filter(([, durationMs]) => durationMs >= slowFileMs)
+    .toSorted(([, a], [, b]) => b - a)
+    .slice(0, slowFilesShown);
+  for (const [file, durationMs] of slowest) console.log(`  ${(durationMs / 1000).toFixed(1)} s in ${file}`);
 }
 
 /** KELPIE_HOME of the VM tests: images of its own; downloads and compiled programs, keyed by content, are the user's. */

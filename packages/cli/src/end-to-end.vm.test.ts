@@ -7,20 +7,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { after, before, test } from "node:test";
-import {
-  type Ended,
-  kelpie as runKelpie,
-  makeHome,
-  root,
-  succeeds as mustSucceed,
-} from "./testing/kelpie-command.ts";
+import { kelpieIn, makeHome, root } from "./testing/kelpie-command.ts";
 
 const minirootfs = (name: string): string =>
   join(root, "../shared/data/alpine", `alpine-minirootfs-3.19.4-${name}.tar.gz`);
 
 const home = join(tmpdir(), `kelpie-e2e-${process.pid}`);
-const kelpie = (args: readonly string[], input?: string | Buffer): Ended => runKelpie(home, args, input);
-const succeeds = (args: readonly string[]): string => mustSucceed(home, args);
+const { kelpie, succeeds } = kelpieIn(home);
 
 before(() => makeHome(home));
 
@@ -93,7 +86,7 @@ test("dpkg in the guest knows every package, and finds every file as it was pack
 test("building again, at another place and time, gives the same root file system and initrd", async () => {
   const other = join(home, "elsewhere");
   makeHome(other);
-  mustSucceed(other, ["images", "build", "--spec", "images/kelpie-debian.yaml", "--arch", "amd64"]);
+  kelpieIn(other).succeeds(["images", "build", "--spec", "images/kelpie-debian.yaml", "--arch", "amd64"]);
   const image = readdirSync(join(other, "images")).find((name) => name.includes("debian")) ?? "";
   for (const file of ["rootfs.ext4", "initrd", "vmlinuz", "metadata.json"]) {
     const paths = [join(home, "images", image, file), join(other, "images", image, file)];
@@ -133,6 +126,14 @@ for (const { what, args, code } of [
 test("run exits with 124 at the timeout, having ended the whole process group", () => {
   const { code } = kelpie(["run", "--timeout", "1", "--", "sh", "-c", "sleep 600 & sleep 600"]);
   assert.equal(code, 124);
+});
+
+test("a sandbox has the variables, disk, processes and network that run was asked for", () => {
+  const shape = ["--env", "COLOUR=blue", "--env", "SIZE=big", "--disk", "2G", "--pids", "100"];
+  const script =
+    "echo $COLOUR $SIZE; cat /sys/class/block/vda/size; cat /sys/fs/cgroup$(cut -d: -f3 /proc/self/cgroup)/pids.max; ls /sys/class/net";
+  const output = succeeds(["run", ...shape, "--net", "full", "--", "sh", "-c", script]);
+  assert.equal(output, `blue big\n${2e9 / 512}\n100\neth0\nlo\n`);
 });
 
 for (const { what, args, code } of [

@@ -6,20 +6,13 @@ import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import {
-  type Ended,
-  kelpie as runKelpie,
-  makeHome,
-  root,
-  succeeds as mustSucceed,
-} from "./testing/kelpie-command.ts";
+import { kelpieIn, makeHome, root } from "./testing/kelpie-command.ts";
 
 const work = join(tmpdir(), `kelpie-images-${process.pid}`);
 const home = join(work, "home");
 const spec = join(work, "kelpie-debian.yaml");
 const lock = join(work, "kelpie-debian.lock.yaml");
-const kelpie = (args: readonly string[]): Ended => runKelpie(home, args);
-const succeeds = (args: readonly string[]): string => mustSucceed(home, args);
+const { kelpie, succeeds } = kelpieIn(home);
 
 before(() => {
   makeHome(home);
@@ -63,7 +56,12 @@ test("a locked build and one from what was kept, with an empty home, give the sa
   const arch = ["--spec", spec, "--arch", "amd64"];
   const version = succeeds(["images", "build", ...arch]).trimEnd();
   assert.equal(succeeds(["images", "vendor", ...arch, "--output", kept]), `${kept}\n`);
-  assert.equal(mustSucceed(empty, ["images", "build", ...arch, "--vendored", kept]).trimEnd(), version);
+  assert.equal(
+    kelpieIn(empty)
+      .succeeds(["images", "build", ...arch, "--vendored", kept])
+      .trimEnd(),
+    version,
+  );
   const name = readdirSync(join(home, "images")).find((each) => each.startsWith(version)) ?? "";
   for (const file of ["rootfs.ext4", "vmlinuz", "initrd", "metadata.json"]) {
     const [one, two] = [join(home, "images", name, file), join(empty, "images", name, file)];

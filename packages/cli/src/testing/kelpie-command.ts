@@ -68,3 +68,14 @@ export function succeeds(home: string, args: readonly string[]): string {
   assert.equal(code, 0, stderr);
   return stdout;
 }
+
+/** {@link kelpie} and {@link succeeds} in one home. */
+export function kelpieIn(home: string): {
+  readonly kelpie: (args: readonly string[], input?: string | Buffer) => Ended;
+  readonly succeeds: (args: readonly string[]) => string;
+} {
+  return {
+    kelpie: (args, input) => kelpie(home, args, input),
+    succeeds: (args) => succeeds(home, args),
+  };
+}
