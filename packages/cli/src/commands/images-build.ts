@@ -2,8 +2,8 @@
 
 import { join } from "node:path";
 import { formatImageVersion, parseReleaseVersion, parseRepository } from "@kelpie/images";
-import { architectures, KelpieError } from "@kelpie/platform";
-import { architectureOf } from "../architecture.ts";
+import { KelpieError } from "@kelpie/platform";
+import { architecturesOf, architecturesOption } from "../architecture.ts";
 import { build } from "../build.ts";
 import { command } from "../command.ts";
 import { lockChoice, lockOptions, sourceOptions } from "../lock-options.ts";
@@ -13,7 +13,7 @@ import { defaultRepository, push } from "../transfer.ts";
 export const imagesBuild = command({
   options: {
     spec: sourceOptions.spec,
-    arch: { type: "string", value: "ARCH", help: "amd64, arm64 or all [default: this machine's]" },
+    arch: architecturesOption,
     version: {
       type: "string",
       value: "VERSION",
@@ -36,7 +36,7 @@ export const imagesBuild = command({
     const { platform, terminal, installation } = context;
     const registry = destination(options.push, options.registry);
     if (options.version !== undefined) parseReleaseVersion(options.version);
-    const chosen = options.arch === "all" ? architectures : [architectureOf(context, options.arch)];
+    const chosen = architecturesOf(context, options.arch);
     const phases = new Phases(terminal, platform.clock);
     const built = [];
     const images = [];

@@ -14,7 +14,7 @@ export const imagesDiff = command({
     json: { type: "boolean", help: "Print JSON" },
   },
   details:
-    "Compares metadata, packages, their licences and the crates of Kelpie's programs, the root file system's entries with their content (but not their times), the initrd's\nmodules and the sizes. Exits with 0 where nothing differs, and with 1 where something does.",
+    "Compares metadata, packages, their licences and the crates of Kelpie's programs, the root file system's entries with their\ncontent (but not their times), the initrd's modules and the sizes. Exits with 0 where nothing differs, and with 1 where something does.",
   async run(context, { options, positionals }) {
     const { platform, terminal, home, signal } = context;
     const [before, after, ...others] = positionals;

@@ -2,8 +2,7 @@
 
 import { join } from "node:path";
 import { lockPath, lockPlan, planImage } from "@kelpie/images";
-import { architectures } from "@kelpie/platform";
-import { architectureOf } from "../architecture.ts";
+import { architecturesOf, architecturesOption } from "../architecture.ts";
 import { buildOptions } from "../build.ts";
 import { command } from "../command.ts";
 import { readLockFile, writeLockFile } from "../lock-file.ts";
@@ -13,7 +12,7 @@ import { Phases } from "../output/phases.ts";
 export const imagesLock = command({
   options: {
     spec: sourceOptions.spec,
-    arch: { type: "string", value: "ARCH", help: "amd64, arm64 or all [default: this machine's]" },
+    arch: architecturesOption,
     output: { type: "string", value: "FILE", help: "Where to write it [default: SPEC.lock.yaml]" },
     offline: sourceOptions.offline,
     json: { type: "boolean", help: "Print JSON" },
@@ -24,7 +23,7 @@ export const imagesLock = command({
     const { platform, terminal, installation } = context;
     const spec = options.spec ?? join(installation.images, "kelpie-base.yaml");
     const path = options.output ?? lockPath(spec);
-    const chosen = options.arch === "all" ? architectures : [architectureOf(context, options.arch)];
+    const chosen = architecturesOf(context, options.arch);
     const phases = new Phases(terminal, platform.clock);
     let lock = await readLockFile(platform, path);
     for (const architecture of chosen) {

@@ -6,11 +6,12 @@ import { archOption, storedImage } from "../choose-image.ts";
 import { command } from "../command.ts";
 import { formatTable } from "../output/table.ts";
 
-const formats: Readonly<Record<string, AttachmentName>> = {
-  spdx: "sbom.spdx.json",
-  cyclonedx: "sbom.cdx.json",
-  provenance: "provenance.intoto.json",
-};
+const formats: ReadonlyMap<string, AttachmentName> = new Map([
+  ["table", "sbom.cdx.json"],
+  ["spdx", "sbom.spdx.json"],
+  ["cyclonedx", "sbom.cdx.json"],
+  ["provenance", "provenance.intoto.json"],
+]);
 
 export const imagesSbom = command({
   positionals: "VERSION",
@@ -30,10 +31,10 @@ export const imagesSbom = command({
     const { platform, terminal, home } = context;
     const { format = "table", output } = options;
     const image = await storedImage(context, positionals, options.arch, "kelpie images sbom latest");
-    const name = format === "table" ? "sbom.cdx.json" : formats[format];
+    const name = formats.get(format);
     if (name === undefined) {
       throw new KelpieError("usage", "There is no such format", {
-        expected: ["table", ...Object.keys(formats)].join(", "),
+        expected: [...formats.keys()].join(", "),
         found: format,
       });
     }

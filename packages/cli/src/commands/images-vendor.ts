@@ -13,8 +13,8 @@ import {
   vendorImage,
   writeVendoredLayout,
 } from "@kelpie/images";
-import { architectures, KelpieError } from "@kelpie/platform";
-import { architectureOf } from "../architecture.ts";
+import { KelpieError } from "@kelpie/platform";
+import { architecturesOf, architecturesOption } from "../architecture.ts";
 import { buildOptions } from "../build.ts";
 import { type CommandContext, command } from "../command.ts";
 import { readLockFile, writeLockFile } from "../lock-file.ts";
@@ -35,7 +35,7 @@ export const imagesVendor = command({
       help: "Keep it in a repository of a registry, as an OCI artifact",
     },
     spec: sourceOptions.spec,
-    arch: { type: "string", value: "ARCH", help: "amd64, arm64 or all [default: this machine's]" },
+    arch: architecturesOption,
     locked: lockOptions.locked,
     unlocked: lockOptions.unlocked,
     offline: sourceOptions.offline,
@@ -52,7 +52,7 @@ export const imagesVendor = command({
     if (push !== undefined) parseRepository(push, "vendored");
     const directory = output?.startsWith(layoutPrefix) === true ? undefined : output;
     const spec = options.spec ?? join(installation.images, "kelpie-base.yaml");
-    const chosen = options.arch === "all" ? architectures : [architectureOf(context, options.arch)];
+    const chosen = architecturesOf(context, options.arch);
     const phases = new Phases(terminal, platform.clock);
     const kept: KeptFile[] = [];
     const vendored = [];

@@ -2,23 +2,22 @@
 
 import { join } from "node:path";
 import { type BuiltKernel, kelpieKernel } from "@kelpie/images";
-import { architectures } from "@kelpie/platform";
-import { architectureOf } from "../architecture.ts";
+import { architecturesOf, architecturesOption } from "../architecture.ts";
 import { command } from "../command.ts";
 import { Phases } from "../output/phases.ts";
 import { formatSize } from "../output/size.ts";
 
 export const kernelBuild = command({
   options: {
-    arch: { type: "string", value: "ARCH", help: "amd64, arm64 or all [default: this machine's]" },
+    arch: architecturesOption,
     config: { type: "string", value: "FILE", help: "Options on top of those of images/kernel" },
     json: { type: "boolean", help: "Print JSON" },
   },
   details:
     "Compiles Linux from Debian's verified source with the options of images/kernel. A kernel whose source, options and\ncompiler are those of an earlier build comes from the cache. A spec takes it by `kernel: {source: kelpie}`.",
-  async run({ platform, terminal, installation, home, signal }, { options }) {
-    const context = { platform, terminal, installation, home, signal };
-    const chosen = options.arch === "all" ? architectures : [architectureOf(context, options.arch)];
+  async run(context, { options }) {
+    const { platform, terminal, installation, home, signal } = context;
+    const chosen = architecturesOf(context, options.arch);
     const phases = new Phases(terminal, platform.clock);
     const built = [];
     for (const architecture of chosen) {

@@ -1,7 +1,7 @@
 // metadata.json: what an image says of itself. It is read from disks and networks, so every field is checked.
 
-import { KelpieError } from "@kelpie/platform";
 import { z } from "zod";
+import { parseJsonAs } from "../json/parse-json-as.ts";
 import { vmmNames } from "../kernel/vmms.ts";
 import { tryParseImageVersion } from "../version/image-version.ts";
 
@@ -150,22 +150,7 @@ export function describedFile(
  * @throws KelpieError `malformed` naming the field.
  */
 export function parseImageMetadata(bytes: Uint8Array, where: string): ImageMetadata {
-  let value: unknown;
-  try {
-    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-  } catch (cause) {
-    throw new KelpieError("malformed", "Image metadata is not JSON", { where, cause });
-  }
-  const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  const issue = result.error.issues[0];
-  throw new KelpieError("malformed", "Image metadata is not as expected", {
-    where,
-    found:
-      issue === undefined
-        ? "an unknown problem"
-        : `${issue.path.join(".") || "the document"}: ${issue.message}`,
-  });
+  return parseJsonAs(schema, bytes, "Image metadata is not as expected", where);
 }
 
 /** The bytes of metadata.json: keys in the schema's order, two spaces, a newline at the end. */

@@ -1,7 +1,7 @@
 // What a CycloneDX document lists, for people and for comparisons.
 
-import { KelpieError } from "@kelpie/platform";
 import { z } from "zod";
+import { parseJsonAs } from "../json/parse-json-as.ts";
 
 const text = z.string().max(4096);
 const license = z.union([
@@ -34,17 +34,14 @@ export interface Component {
 
 /** @throws KelpieError `malformed` for anything but a CycloneDX document. */
 export function readComponents(bytes: Uint8Array, where: string): readonly Component[] {
-  let value: unknown;
-  try {
-    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-  } catch (cause) {
-    throw new KelpieError("malformed", "A bill of materials is not JSON", { where, cause });
-  }
-  const parsed = documentSchema.safeParse(value);
-  if (!parsed.success)
-    throw new KelpieError("malformed", "This is not a bill of materials in CycloneDX", { where });
-  return parsed.data.components.flatMap((found): Component[] => {
-    const { type, name, version = "", purl, licenses = [], components = [] } = found;
+  const { components } = parseJsonAs(
+    documentSchema,
+    bytes,
+    "This is not a bill of materials in CycloneDX",
+    where,
+  );
+  return components.flatMap((found): Component[] => {
+    const { type, name, version = "", purl, licenses = [], components: nested = [] } = found;
     if (type === "file") return [];
     const stated = licenses.map((each) =>
       "expression" in each ? each.expression : (each.license.id ?? each.license.name ?? ""),
@@ -56,7 +53,7 @@ export function readComponents(bytes: Uint8Array, where: string): readonly Compo
         version,
         license: stated.length === 0 ? undefined : stated.join(" AND "),
         purl,
-        files: components.length,
+        files: nested.length,
       },
     ];
   });

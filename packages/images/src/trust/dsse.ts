@@ -3,7 +3,7 @@
 import { createHash, createPublicKey, type KeyObject, sign, verify } from "node:crypto";
 import { KelpieError } from "@kelpie/platform";
 import { z } from "zod";
-import { parseAs } from "../distribution/oci/manifest.ts";
+import { parseJsonAs } from "../json/parse-json-as.ts";
 
 export const envelopeMediaType = "application/vnd.dsse.envelope.v1+json";
 
@@ -37,7 +37,7 @@ export function trustedKey(publicKey: KeyObject): TrustedKey {
 
 /** @throws KelpieError `malformed`. */
 export function parseEnvelope(bytes: Uint8Array, where: string): Envelope {
-  return parseAs(schema, bytes, "A signature's envelope is not as expected", where);
+  return parseJsonAs(schema, bytes, "A signature's envelope is not as expected", where);
 }
 
 /** Signs `payload` by ed25519. @returns the envelope's bytes, the same for the same key and payload. */

@@ -1,7 +1,7 @@
 // What a signature of Kelpie says: an in-toto Statement whose subjects are digests.
 
 import { z } from "zod";
-import { parseAs } from "../distribution/oci/manifest.ts";
+import { parseJsonAs } from "../json/parse-json-as.ts";
 
 export const statementPayloadType = "application/vnd.in-toto+json";
 
@@ -42,7 +42,7 @@ export function statementBytes({ name, sha256 }: Subject): Uint8Array {
  * @throws KelpieError `malformed`.
  */
 export function vouchesFor(payload: Uint8Array, sha256: string, where: string): boolean {
-  const statement = parseAs(schema, payload, "A signed statement is not as expected", where);
+  const statement = parseJsonAs(schema, payload, "A signed statement is not as expected", where);
   return (
     statement._type === statementType &&
     statement.predicateType === predicateType &&
@@ -52,7 +52,7 @@ export function vouchesFor(payload: Uint8Array, sha256: string, where: string): 
 
 /** Whether any in-toto statement is about content of this digest. @throws KelpieError `malformed`. */
 export function isAbout(payload: Uint8Array, sha256: string, where: string): boolean {
-  const statement = parseAs(schema, payload, "A signed statement is not as expected", where);
+  const statement = parseJsonAs(schema, payload, "A signed statement is not as expected", where);
   return statement._type.startsWith("https://in-toto.io/Statement/") && hasSubject(statement.subject, sha256);
 }
 

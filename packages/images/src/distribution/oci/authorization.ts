@@ -7,7 +7,7 @@ import { httpExchange, type HttpTimeouts, refusedStatus, type Attempt } from "@k
 import { z } from "zod";
 import { type Challenge, parseChallenge } from "./challenge.ts";
 import { type Credentials, findCredentials } from "./credentials.ts";
-import { parseAs } from "./manifest.ts";
+import { parseJsonAs } from "../../json/parse-json-as.ts";
 import { isLoopbackHost, registryOrigin, type RepositoryName } from "./reference.ts";
 
 const maxTokenBytes = 1 << 20;
@@ -87,7 +87,7 @@ export class Authorization {
         throw this.#denied(credentials === undefined ? "a login" : "a login that the registry accepts");
       if (response.status !== 200) return refusedStatus(url.href, response);
       const bytes = await collect(response.body, maxTokenBytes, "A registry's token");
-      const answer = parseAs(tokenAnswer, bytes, "A registry's token is not as expected", url.origin);
+      const answer = parseJsonAs(tokenAnswer, bytes, "A registry's token is not as expected", url.origin);
       const token = answer.token ?? answer.access_token ?? "";
       if (!/^[\x21-\x7e]+$/.test(token))
         throw new KelpieError("malformed", "A registry's token is not as expected", { where: url.origin });

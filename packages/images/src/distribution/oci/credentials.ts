@@ -3,7 +3,7 @@
 import { join } from "node:path";
 import { KelpieError, type Platform } from "@kelpie/platform";
 import { z } from "zod";
-import { parseAs } from "./manifest.ts";
+import { parseJsonAs } from "../../json/parse-json-as.ts";
 import type { RepositoryName } from "./reference.ts";
 
 /** A name and its secret. */
@@ -78,7 +78,7 @@ async function fromFile(
     auths = {},
     credHelpers = {},
     credsStore,
-  } = parseAs(loginFile, bytes, "A file of logins is damaged", path);
+  } = parseJsonAs(loginFile, bytes, "A file of logins is damaged", path);
   for (const key of keysOf(repository)) {
     const helper = credHelpers[key];
     if (helper !== undefined) return await fromHelper(platform.processes, helper, key);
@@ -130,7 +130,7 @@ async function fromHelper(
   });
   // A helper says that it has nothing by failing; what it printed could be a secret and is not shown.
   if (exit.kind !== "exited" || exit.code !== 0) return undefined;
-  const { Username: user, Secret: secret } = parseAs(
+  const { Username: user, Secret: secret } = parseJsonAs(
     helperAnswer,
     stdout,
     "A credential helper's answer is damaged",

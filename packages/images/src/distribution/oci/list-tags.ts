@@ -4,7 +4,8 @@ import { collect } from "@kelpie/formats";
 import { KelpieError } from "@kelpie/platform";
 import type { Attempt } from "@kelpie/repositories";
 import { z } from "zod";
-import { maxManifestBytes, parseAs } from "./manifest.ts";
+import { parseJsonAs } from "../../json/parse-json-as.ts";
+import { maxManifestBytes } from "./manifest.ts";
 import { refused, type RegistryHttp, resolveLocation } from "./registry-http.ts";
 
 const maxPages = 100;
@@ -36,7 +37,7 @@ function fetchPage(http: RegistryHttp, target: string | URL, signal?: AbortSigna
       if (response.status === 404) return { kind: "done", value: { names: [], next: undefined } };
       if (response.status !== 200) return await refused(response);
       const bytes = await collect(response.body, maxManifestBytes, "A list of tags");
-      const { tags } = parseAs(page, bytes, "A registry's list of tags is not as expected", response.url);
+      const { tags } = parseJsonAs(page, bytes, "A registry's list of tags is not as expected", response.url);
       const link = /<([^>]{1,4096})>\s*;\s*rel="?next"?/i.exec(response.headers.get("link") ?? "")?.[1];
       const next = link === undefined ? undefined : resolveLocation(link, response.url);
       return { kind: "done", value: { names: tags ?? [], next } };

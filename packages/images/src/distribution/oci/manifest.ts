@@ -2,6 +2,7 @@
 
 import { KelpieError } from "@kelpie/platform";
 import { z } from "zod";
+import { parseJsonAs } from "../../json/parse-json-as.ts";
 import { canonicalJson } from "../../plan/canonical-json.ts";
 import { isDigest } from "./digest.ts";
 
@@ -52,12 +53,12 @@ export type Index = z.infer<typeof index>;
 
 /** @throws KelpieError `malformed` naming the field. `where` is for messages. */
 export function parseManifest(bytes: Uint8Array, where: string): Manifest {
-  return parseAs(manifest, bytes, "A registry's manifest is not as expected", where);
+  return parseJsonAs(manifest, bytes, "A registry's manifest is not as expected", where);
 }
 
 /** @throws KelpieError `malformed` naming the field. `where` is for messages. */
 export function parseIndex(bytes: Uint8Array, where: string): Index {
-  return parseAs(index, bytes, "A registry's index is not as expected", where);
+  return parseJsonAs(index, bytes, "A registry's index is not as expected", where);
 }
 
 /** The bytes of a manifest or an index. */
@@ -67,25 +68,5 @@ export function manifestBytes(value: Manifest | Index): Uint8Array {
   throw new KelpieError("limit-exceeded", "A manifest would be too large for registries", {
     expected: `at most ${maxManifestBytes} bytes`,
     found: `${bytes.length}`,
-  });
-}
-
-/** Parses JSON that came from elsewhere. */
-export function parseAs<T>(schema: z.ZodType<T>, bytes: Uint8Array, summary: string, where: string): T {
-  let value: unknown;
-  try {
-    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-  } catch (cause) {
-    throw new KelpieError("malformed", summary, { expected: "JSON", where, cause });
-  }
-  const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  const issue = result.error.issues[0];
-  throw new KelpieError("malformed", summary, {
-    where,
-    found:
-      issue === undefined
-        ? "an unknown problem"
-        : `${issue.path.join(".") || "the document"}: ${issue.message}`,
   });
 }
