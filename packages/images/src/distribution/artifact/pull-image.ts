@@ -10,16 +10,16 @@ import {
   serializeImageMetadata,
 } from "../../metadata/image-metadata.ts";
 import { ImageStore, type StoredImage } from "../../store/image-store.ts";
-import { checkTrust, type OnTrust } from "../../trust/check-trust.ts";
+import { checkTrust } from "../../trust/check-trust.ts";
 import { formatImageVersion, tryParseImageVersion } from "../../version/image-version.ts";
 import { checkContent } from "../content-check.ts";
+import type { FetchOptions } from "../fetch-options.ts";
 import { mapAhead } from "../map-ahead.ts";
 import { type Digest, digestOf } from "../oci/digest.ts";
 import { indexMediaType, manifestMediaType, parseIndex, parseManifest } from "../oci/manifest.ts";
 import { formatReference, type RegistryReference } from "../oci/reference.ts";
 import { type FetchedManifest, RegistryClient } from "../oci/registry-client.ts";
-import type { TransferOptions } from "../oci/registry-http.ts";
-import { type OnTransfer, TransferMeter } from "../progress.ts";
+import { TransferMeter } from "../progress.ts";
 import { writeSparse } from "../sparse.ts";
 import { pullAttachments } from "./attachments.ts";
 import { imageOf } from "./image-index.ts";
@@ -31,17 +31,8 @@ const width = 6;
 /** Another process may be at it over a slow line. */
 const lockTimeoutMs = 3_600_000;
 
-export interface PullOptions {
-  readonly platform: Platform;
-  /** KELPIE_HOME. */
-  readonly home: string;
+export interface PullOptions extends FetchOptions {
   readonly reference: RegistryReference;
-  readonly architecture: Architecture;
-  readonly onProgress?: OnTransfer;
-  /** Told by what the image was let in. */
-  readonly onTrust?: OnTrust | undefined;
-  readonly transfer?: TransferOptions;
-  readonly signal?: AbortSignal | undefined;
 }
 
 export interface PulledImage {

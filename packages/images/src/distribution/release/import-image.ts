@@ -15,9 +15,9 @@ import {
   type StoredFileName,
 } from "../../metadata/image-metadata.ts";
 import { ImageStore, type StoredImage } from "../../store/image-store.ts";
-import type { OnTrust } from "../../trust/check-trust.ts";
 import { checkContent } from "../content-check.ts";
-import { type OnTransfer, TransferMeter } from "../progress.ts";
+import type { FetchOptions } from "../fetch-options.ts";
+import { TransferMeter } from "../progress.ts";
 import { writeSparse } from "../sparse.ts";
 import { signedDigest } from "./release-listing.ts";
 
@@ -25,10 +25,8 @@ import { signedDigest } from "./release-listing.ts";
 const maxImageBytes = 64 * 2 ** 30;
 const maxEntries = 16;
 
-export interface ImportOptions {
-  readonly platform: Platform;
-  /** KELPIE_HOME. */
-  readonly home: string;
+export interface ImportOptions
+  extends Pick<FetchOptions, "platform" | "home" | "onTrust" | "onProgress" | "signal"> {
   readonly path: string;
   /** Of the archive, in hexadecimal, where it is known. */
   readonly sha256?: string | undefined;
@@ -36,10 +34,6 @@ export interface ImportOptions {
   readonly expected?: { readonly version: string; readonly architecture: Architecture } | undefined;
   /** Whether who asks for it has held it against the trust policy. */
   readonly isTrusted?: boolean;
-  /** Told by what the image was let in. */
-  readonly onTrust?: OnTrust | undefined;
-  readonly onProgress?: OnTransfer;
-  readonly signal?: AbortSignal | undefined;
 }
 
 /**

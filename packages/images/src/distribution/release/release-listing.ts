@@ -1,11 +1,11 @@
 // What a directory or a release page has: its SHA256SUMS.
 
 import { basename, dirname, join } from "node:path";
-import { KelpieError, type Platform } from "@kelpie/platform";
-import { checkTrust, type FoundSignature, type OnTrust } from "../../trust/check-trust.ts";
+import { KelpieError } from "@kelpie/platform";
+import { checkTrust, type FoundSignature } from "../../trust/check-trust.ts";
 import { maxEnvelopeBytes } from "../../trust/dsse.ts";
 import { maxBundleBytes } from "../../trust/sigstore.ts";
-import type { TransferOptions } from "../oci/registry-http.ts";
+import type { FetchOptions } from "../fetch-options.ts";
 import { maxChecksumsBytes, parseChecksums } from "./checksums.ts";
 import { checksumsBundleName, checksumsEnvelopeName, checksumsName } from "./checksum-list.ts";
 import { fetchFile } from "./fetch-file.ts";
@@ -20,14 +20,7 @@ export interface ReleaseListing {
   readonly base: string;
 }
 
-interface ListingOptions {
-  readonly platform: Platform;
-  /** KELPIE_HOME, whose trust policy counts. */
-  readonly home: string;
-  readonly onTrust?: OnTrust | undefined;
-  readonly transfer?: TransferOptions | undefined;
-  readonly signal?: AbortSignal | undefined;
-}
+type ListingOptions = Pick<FetchOptions, "platform" | "home" | "onTrust" | "transfer" | "signal">;
 
 /** The release that a version belongs to: without date and commit. */
 export function releaseOf(version: string): string {

@@ -1,21 +1,10 @@
 // Which versions a source has: what turns `latest` or `1.0` into one version.
 
-import type { Architecture, Platform } from "@kelpie/platform";
 import { type ImageVersion, tryParseImageVersion } from "../../version/image-version.ts";
+import type { FetchOptions } from "../fetch-options.ts";
 import { RegistryClient } from "../oci/registry-client.ts";
-import type { TransferOptions } from "../oci/registry-http.ts";
 import { readListing, releaseBase } from "../release/release-listing.ts";
 import type { ImageSource } from "./source.ts";
-
-export interface AvailableOptions {
-  readonly platform: Platform;
-  /** KELPIE_HOME. */
-  readonly home: string;
-  readonly name: string;
-  readonly architecture: Architecture;
-  readonly transfer?: TransferOptions | undefined;
-  readonly signal?: AbortSignal | undefined;
-}
 
 /**
  * The versions that a source offers, as far as it can say: a registry's tags, or the assets that SHA256SUMS lists.
@@ -24,7 +13,7 @@ export interface AvailableOptions {
  * @throws KelpieError as transfers do.
  */
 export async function availableVersions(
-  options: AvailableOptions,
+  options: FetchOptions & { readonly name: string },
   source: ImageSource,
   release: string,
 ): Promise<readonly ImageVersion[]> {

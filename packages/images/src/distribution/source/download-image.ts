@@ -1,14 +1,13 @@
 // An image by its version, from the first source that has it.
 
 import { join } from "node:path";
-import { acquireFileLock, type Architecture, KelpieError, type Platform } from "@kelpie/platform";
+import { acquireFileLock, KelpieError } from "@kelpie/platform";
 import { downloadVerified } from "@kelpie/repositories";
 import { ImageStore, type StoredImage } from "../../store/image-store.ts";
-import type { OnTrust } from "../../trust/check-trust.ts";
 import { formatImageVersion, type ImageVersion } from "../../version/image-version.ts";
 import { pullImage } from "../artifact/pull-image.ts";
-import type { TransferOptions } from "../oci/registry-http.ts";
-import { type OnTransfer, TransferMeter } from "../progress.ts";
+import type { FetchOptions } from "../fetch-options.ts";
+import { TransferMeter } from "../progress.ts";
 import { checksumsName } from "../release/checksum-list.ts";
 import { releaseFileName } from "../release/export-image.ts";
 import { importImage } from "../release/import-image.ts";
@@ -26,20 +25,11 @@ const lockTimeoutMs = 3_600_000;
 /** A source with one of these is passed over; anything else is more than a source that has nothing for us. */
 const passable: readonly string[] = ["not-found", "unreachable", "timeout", "permission-denied"];
 
-export interface DownloadOptions {
-  readonly platform: Platform;
-  /** KELPIE_HOME. */
-  readonly home: string;
+export interface DownloadOptions extends FetchOptions {
   readonly name: string;
   readonly version: ImageVersion;
-  readonly architecture: Architecture;
   /** In the order in which they are asked. */
   readonly sources: readonly ImageSource[];
-  readonly onProgress?: OnTransfer;
-  /** Told by what the image was let in. */
-  readonly onTrust?: OnTrust | undefined;
-  readonly transfer?: TransferOptions;
-  readonly signal?: AbortSignal | undefined;
 }
 
 export interface DownloadedImage {

@@ -1,30 +1,18 @@
 // First use: the image that somebody asks for, from the store or, where it is missing, from wherever it can be had.
 
-import { type Architecture, type Platform } from "@kelpie/platform";
 import { ImageStore, type StoredImage } from "../../store/image-store.ts";
-import type { OnTrust } from "../../trust/check-trust.ts";
 import { chooseImage } from "../../store/reference.ts";
-import type { TransferOptions } from "../oci/registry-http.ts";
-import type { OnTransfer } from "../progress.ts";
+import type { FetchOptions } from "../fetch-options.ts";
 import type { ImageSource } from "./source.ts";
 
-export interface EnsureOptions {
-  readonly platform: Platform;
-  /** KELPIE_HOME. */
-  readonly home: string;
+export interface EnsureOptions extends FetchOptions {
   /**
    * What `findImage` takes, or a registry's `host/name:tag`. What the store does not have is looked for in the sources by
    * the same rules, and what begins with a registry's host there.
    */
   readonly reference: string;
-  readonly architecture: Architecture;
   /** Default: those of the configuration. */
   readonly sources?: readonly ImageSource[];
-  readonly onProgress?: OnTransfer;
-  /** Told by what the image was let in. */
-  readonly onTrust?: OnTrust | undefined;
-  readonly transfer?: TransferOptions;
-  readonly signal?: AbortSignal | undefined;
 }
 
 export interface EnsuredImage {
