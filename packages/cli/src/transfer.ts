@@ -1,6 +1,7 @@
 // Pushing and pulling as the commands do it: names parsed, progress shown.
 
 import {
+  defaultImageName,
   formatReference,
   formatImageVersion,
   type ImageForm,
@@ -20,9 +21,6 @@ import { transferPhase } from "./output/transfer.ts";
 import { trustNote } from "./output/trust.ts";
 import { signerFor } from "./signing.ts";
 
-/** The repository below a bare host, for an image that says no name. */
-export const defaultRepository = "kelpie-base";
-
 export interface PushRequest {
   /** Of one version, each for another architecture. */
   readonly images: readonly StoredImage[];
@@ -40,7 +38,7 @@ export async function push(context: CommandContext, request: PushRequest): Promi
   const { platform, terminal, signal } = context;
   const { images, registry, forms, tags = [], mountFrom, sign } = request;
   const signer = await signerFor(context, sign);
-  const repository = parseRepository(registry, images[0]?.name ?? defaultRepository);
+  const repository = parseRepository(registry, images[0]?.name ?? defaultImageName);
   const phases = new Phases(terminal, platform.clock);
   return transferPhase(
     phases,

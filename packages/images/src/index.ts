@@ -44,7 +44,6 @@ export {
   type EnsuredImage,
   type EnsureOptions,
 } from "./distribution/source/ensure-image.ts";
-export { defaultImageName } from "./distribution/source/fetch-missing.ts";
 export { configuredSources, type ImageSource, parseSource } from "./distribution/source/source.ts";
 export { type FileVerdict, verifyImage } from "./distribution/verify-image.ts";
 export { type Effect, effectSchema } from "./effects/effect.ts";
@@ -120,7 +119,7 @@ export {
   type PrunePolicy,
   type PruneVerdict,
 } from "./store/prune.ts";
-export { findImage } from "./store/reference.ts";
+export { defaultImageName, findImage } from "./store/reference.ts";
 export { type Compatibility, restoreCompatibility } from "./version/compatibility.ts";
 export {
   compareImageVersions,

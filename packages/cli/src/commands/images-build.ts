@@ -8,7 +8,7 @@ import { build } from "../build.ts";
 import { command } from "../command.ts";
 import { lockChoice, lockOptions, sourceOptions } from "../lock-options.ts";
 import { Phases } from "../output/phases.ts";
-import { defaultRepository, push } from "../transfer.ts";
+import { push } from "../transfer.ts";
 
 export const imagesBuild = command({
   options: {
@@ -73,6 +73,6 @@ function destination(isPush: boolean | undefined, registry: string | undefined):
     });
   }
   // A name that is none is said before anything takes time.
-  parseRepository(registry, defaultRepository);
+  parseRepository(registry, defaultImageName);
   return registry;
 }

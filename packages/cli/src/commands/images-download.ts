@@ -2,6 +2,7 @@
 
 import {
   configuredSources,
+  defaultImageName,
   downloadImage,
   formatImageVersion,
   parseImageVersion,
@@ -14,7 +15,6 @@ import { Phases } from "../output/phases.ts";
 import { formatSize } from "../output/size.ts";
 import { transferPhase } from "../output/transfer.ts";
 import { trustNote } from "../output/trust.ts";
-import { defaultRepository } from "../transfer.ts";
 
 export const imagesDownload = command({
   positionals: "[NAME:]VERSION",
@@ -34,7 +34,7 @@ export const imagesDownload = command({
     const { host } = platform;
     const text = onlyPositional(positionals, "one version", "kelpie images download 1.0.0-20260115-a3f4d21");
     const colon = text.indexOf(":");
-    const name = colon < 0 ? defaultRepository : text.slice(0, colon);
+    const name = colon < 0 ? defaultImageName : text.slice(0, colon);
     const version = parseImageVersion(text.slice(colon + 1));
     const architecture = architectureOf(context, options.arch);
     const sources =

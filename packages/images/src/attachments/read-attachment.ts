@@ -2,6 +2,7 @@
 
 import { createHash } from "node:crypto";
 import { KelpieError, type Platform } from "@kelpie/platform";
+import { checkContent } from "../distribution/content-check.ts";
 import type { AttachmentName, ImageMetadata } from "../metadata/image-metadata.ts";
 import { attachments, maxAttachmentBytes } from "./attachments.ts";
 
@@ -16,21 +17,17 @@ export async function readAttachment(
   metadata: ImageMetadata,
   name: AttachmentName,
 ): Promise<Uint8Array> {
-  const where = `${metadata.name} ${metadata.version} ${metadata.architecture}`;
   const attachment = attachments(image, metadata).find((each) => each.name === name);
   if (attachment === undefined || (await files.stat(attachment.path)) === undefined) {
     const help =
       attachment === undefined
         ? "It was built before Kelpie wrote one: build it again by `kelpie images build`."
         : "It was brought here without: build it again by `kelpie images rebuild --verify`, or pull it again.";
+    const where = `${metadata.name} ${metadata.version} ${metadata.architecture}`;
     throw new KelpieError("not-found", `The image has no ${name}`, { where, help });
   }
   const bytes = await files.readFile(attachment.path, maxAttachmentBytes);
-  const found = `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
-  if (found === attachment.digest) return bytes;
-  throw new KelpieError("digest-mismatch", `${name} is not what the image's metadata says`, {
-    expected: attachment.digest,
-    found,
-    where,
-  });
+  const sha256 = createHash("sha256").update(bytes).digest("hex");
+  checkContent(metadata, name, { sizeBytes: bytes.length, sha256 });
+  return bytes;
 }

@@ -1,8 +1,6 @@
 // Reads an image of the store again, byte by byte.
 
-import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { fileSource } from "@kelpie/formats";
 import { KelpieError, type Platform } from "@kelpie/platform";
 import { attachments } from "../attachments/attachments.ts";
 import {
@@ -13,6 +11,7 @@ import {
   type StoredFileName,
 } from "../metadata/image-metadata.ts";
 import type { ImageStore, StoredImage } from "../store/image-store.ts";
+import { hashFile } from "../store/verified.ts";
 import { checkContent } from "./content-check.ts";
 
 /** What was found of one file. */
@@ -54,9 +53,7 @@ export async function verifyFiles(
         continue;
       }
       if (status === undefined) throw new KelpieError("not-found", `${file} is missing`, { where: path });
-      const hash = createHash("sha256");
-      for await (const chunk of fileSource(files, path, 0, status.sizeBytes).open(signal)) hash.update(chunk);
-      checkContent(metadata, file, { sizeBytes: status.sizeBytes, sha256: hash.digest("hex") });
+      checkContent(metadata, file, await hashFile(files, path, status.sizeBytes, signal));
       verdicts.push({ file, kind: "intact" });
     } catch (reason) {
       if (!KelpieError.is(reason) || reason.code === "cancelled") throw reason;

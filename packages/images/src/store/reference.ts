@@ -5,6 +5,9 @@ import { formatImageVersion } from "../version/image-version.ts";
 import type { StoredImage } from "./image-store.ts";
 import { compareAge, type Dated } from "./newest.ts";
 
+/** The image that is meant where nobody says another name. */
+export const defaultImageName = "kelpie-base";
+
 /** What can be named: an image of the store, or one that a source has. */
 export interface Nameable extends Dated {
   readonly name: string;

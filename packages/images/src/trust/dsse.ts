@@ -77,17 +77,21 @@ export function verifiedKeys(envelope: Envelope, keys: readonly TrustedKey[]): r
 /** @throws KelpieError `malformed` for anything else than an ed25519 public key. */
 export function parsePublicKey(text: string, where: string): KeyObject {
   try {
-    const key = createPublicKey(text);
-    if (key.asymmetricKeyType === "ed25519") return key;
-    throw new KelpieError("malformed", "A key has another type than Kelpie's", {
-      expected: "ed25519",
-      found: key.asymmetricKeyType ?? "unknown",
-      where,
-    });
+    return checkKeyType(createPublicKey(text), where);
   } catch (cause) {
     if (KelpieError.is(cause)) throw cause;
     throw new KelpieError("malformed", "This is not a public key", { expected: "PEM", where, cause });
   }
+}
+
+/** @throws KelpieError `malformed` for another key than one of ed25519, whichever half. */
+export function checkKeyType(key: KeyObject, where: string): KeyObject {
+  if (key.asymmetricKeyType === "ed25519") return key;
+  throw new KelpieError("malformed", "A key has another type than Kelpie's", {
+    expected: "ed25519",
+    found: key.asymmetricKeyType ?? "unknown",
+    where,
+  });
 }
 
 /** PAE of the DSSE specification: lengths in front, so that no two pairs have the same bytes. */

@@ -3,7 +3,7 @@
 import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
 import { join } from "node:path";
 import { KelpieError, type Platform, readTextIfPresent, writeFileAtomic } from "@kelpie/platform";
-import { parsePublicKey, trustedKey, type TrustedKey } from "./dsse.ts";
+import { checkKeyType, parsePublicKey, trustedKey, type TrustedKey } from "./dsse.ts";
 
 const maxKeyBytes = 16 << 10;
 /** PKCS#8 of an ed25519 key, up to its 32 bytes (RFC 8410). */
@@ -128,10 +128,11 @@ function privatePem(key: KeyObject, passphrase: string | undefined): string | Ui
 }
 
 function parsePrivateKey(pem: string, passphrase: string | undefined, where: string): KeyObject {
-  let key: KeyObject;
   try {
-    key = createPrivateKey(passphrase === undefined ? pem : { key: pem, passphrase });
+    const key = createPrivateKey(passphrase === undefined ? pem : { key: pem, passphrase });
+    return checkKeyType(key, where);
   } catch (cause) {
+    if (KelpieError.is(cause)) throw cause;
     const isEncrypted = pem.includes("ENCRYPTED");
     throw new KelpieError(isEncrypted ? "permission-denied" : "malformed", "A private key cannot be opened", {
       where,
@@ -139,10 +140,4 @@ function parsePrivateKey(pem: string, passphrase: string | undefined, where: str
       ...(isEncrypted ? { help: "Give its passphrase by KELPIE_KEY_PASSPHRASE." } : {}),
     });
   }
-  if (key.asymmetricKeyType === "ed25519") return key;
-  throw new KelpieError("malformed", "A key has another type than Kelpie's", {
-    expected: "ed25519",
-    found: key.asymmetricKeyType ?? "unknown",
-    where,
-  });
 }

@@ -3,7 +3,7 @@
 import { join } from "node:path";
 import { KelpieError } from "@kelpie/platform";
 import type { ImageStore, StoredImage } from "../../store/image-store.ts";
-import { chooseImage, findImage } from "../../store/reference.ts";
+import { chooseImage, defaultImageName, findImage } from "../../store/reference.ts";
 import { type ImageVersion, tryParseImageVersion } from "../../version/image-version.ts";
 import { pullImage } from "../artifact/pull-image.ts";
 import { formatReference, parseReference, type RegistryReference } from "../oci/reference.ts";
@@ -11,9 +11,6 @@ import { availableVersions } from "./available.ts";
 import { downloadImage, isPassable } from "./download-image.ts";
 import type { EnsuredImage, EnsureOptions } from "./ensure-image.ts";
 import { configuredSources, type ImageSource } from "./source.ts";
-
-/** The image that is meant where nobody says another name. */
-export const defaultImageName = "kelpie-base";
 
 /** See `ensureImage`, for an image that is not among `images`, those of the store. */
 export async function fetchMissing(
