@@ -1,7 +1,7 @@
 // kelpie images build
 
 import { join } from "node:path";
-import { formatImageVersion, parseReleaseVersion, parseRepository } from "@kelpie/images";
+import { defaultImageName, formatImageVersion, parseReleaseVersion, parseRepository } from "@kelpie/images";
 import { KelpieError } from "@kelpie/platform";
 import { architecturesOf, architecturesOption } from "../architecture.ts";
 import { build } from "../build.ts";

@@ -1,7 +1,14 @@
 // The image that VM tests boot: the one of KELPIE_HOME's store for an architecture that was built last.
 
 import { bootFiles, ImageStore } from "@kelpie/images";
-import { type Architecture, describeError, kelpieHome, realPlatform } from "@kelpie/platform";
+import {
+  type Architecture,
+  architectures,
+  describeError,
+  KelpieError,
+  kelpieHome,
+  realPlatform,
+} from "@kelpie/platform";
 import { findQemu } from "../vmm/qemu/find-qemu.ts";
 import type { BootImage } from "../vmm/vmm.ts";
 
@@ -23,4 +30,22 @@ export async function findTestImage(architecture: Architecture): Promise<TestIma
   } catch (error) {
     return { skip: describeError(error) };
   }
+}
+
+/**
+ * The image for a script that is run by hand.
+ * @param architecture - as it was typed.
+ * @throws KelpieError `usage` for what is no architecture; `not-found` where there is no image or no QEMU for it.
+ */
+export async function requireTestImage(architecture: string): Promise<BootImage> {
+  const known = architectures.find((name) => name === architecture);
+  if (known === undefined) {
+    throw new KelpieError("usage", "This is no architecture", {
+      expected: architectures.join(" or "),
+      found: architecture,
+    });
+  }
+  const found = await findTestImage(known);
+  if ("skip" in found) throw new KelpieError("not-found", found.skip);
+  return found.image;
 }

@@ -50,7 +50,10 @@ async function boot(
 }
 
 /** As {@link boot}; where the guest's kernel has no such file system the test is skipped. */
-async function bootOrSkip(context: TestContext, ...how: Parameters<typeof boot>): Promise<Booted | undefined> {
+async function bootOrSkip(
+  context: TestContext,
+  ...how: Parameters<typeof boot>
+): Promise<Booted | undefined> {
   try {
     return await boot(...how);
   } catch (error) {
