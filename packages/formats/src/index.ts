@@ -9,7 +9,8 @@ export {
   textSource,
 } from "./byte-source.ts";
 export { type ArLimits, type ArMember, readAr } from "./ar/read-ar.ts";
-export { type DecompressionLimits, type DecompressOptions, decompress } from "./compression/decompress.ts";
+export { type DecompressOptions, decompress } from "./compression/decompress.ts";
+export type { DecompressionLimits } from "./compression/output-meter.ts";
 export { type CompressionFormat, compressionFormat } from "./compression/format.ts";
 export { gzip, gzipBytes } from "./compression/gzip.ts";
 export { type GzipMember, type GzipMembersOptions, gzipMembers } from "./compression/gzip-members.ts";
@@ -24,16 +25,16 @@ export type { Ext4Summary } from "./ext4/summary.ts";
 export { writeExt4 } from "./ext4/write.ts";
 export { fileSource } from "./file-source.ts";
 export { embeddedConfig } from "./kernel/embedded-config.ts";
-export {
-  type Arm64Image,
-  type BzImage,
-  type CompressedKernel,
-  type ElfKernel,
-  identifyKernel,
-  type KernelImage,
-  type KernelPayload,
-  type ZbootImage,
-} from "./kernel/identify.ts";
+export { identifyKernel } from "./kernel/identify.ts";
+export type {
+  Arm64Image,
+  BzImage,
+  CompressedKernel,
+  ElfKernel,
+  KernelImage,
+  KernelPayload,
+  ZbootImage,
+} from "./kernel/kernel-image.ts";
 export { extractVmlinux, maxKernelBytes, unwrapKernel } from "./kernel/unwrap.ts";
 export { collect } from "./stream/collect.ts";
 export { produced } from "./stream/produced.ts";

@@ -5,22 +5,9 @@ import { StreamReader } from "../stream/stream-reader.ts";
 import { type CompressionFormat, compressionFormat, compressionMagicBytes } from "./format.ts";
 import { gzipMembers } from "./gzip-members.ts";
 import { unlz4Legacy } from "./lz4-legacy.ts";
-import { OutputMeter } from "./output-meter.ts";
+import { type DecompressionLimits, OutputMeter } from "./output-meter.ts";
 import { unzstd } from "./unzstd.ts";
 import { unxz } from "./xz/unxz.ts";
-
-/** What a decompressor may produce. */
-export interface DecompressionLimits {
-  /** More output than this is `limit-exceeded`. */
-  readonly maxOutputBytes: number;
-  /**
-   * Output divided by input, looked at once the output exceeds 16 MiB. Default 1100, which gzip cannot reach; raise it for
-   * content with holes.
-   */
-  readonly maxRatio?: number;
-  /** More memory than this for a window or dictionary is `limit-exceeded`. Default 128 MiB. */
-  readonly maxWindowBytes?: number;
-}
 
 export interface DecompressOptions extends DecompressionLimits {
   /** `auto` (the default) goes by the magic number and lets an uncompressed stream through. */

@@ -3,10 +3,9 @@
 import { KelpieError } from "@kelpie/platform";
 import { crc32 } from "node:zlib";
 import { StreamReader } from "../stream/stream-reader.ts";
-import type { DecompressionLimits } from "./decompress.ts";
 import { skipGzipHeader } from "./gzip-header.ts";
 import { inflateRaw } from "./inflate.ts";
-import { OutputMeter } from "./output-meter.ts";
+import { type DecompressionLimits, OutputMeter } from "./output-meter.ts";
 
 /** One member of a gzip stream. Its content must be read, or left, before the next member is asked for. */
 export interface GzipMember {

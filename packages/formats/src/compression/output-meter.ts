@@ -1,7 +1,19 @@
 // Stops a decompressor that produces more than it may.
 
 import { KelpieError } from "@kelpie/platform";
-import type { DecompressionLimits } from "./decompress.ts";
+
+/** What a decompressor may produce. */
+export interface DecompressionLimits {
+  /** More output than this is `limit-exceeded`. */
+  readonly maxOutputBytes: number;
+  /**
+   * Output divided by input, looked at once the output exceeds 16 MiB. Default 1100, which gzip cannot reach; raise it for
+   * content with holes.
+   */
+  readonly maxRatio?: number;
+  /** More memory than this for a window or dictionary is `limit-exceeded`. Default 128 MiB. */
+  readonly maxWindowBytes?: number;
+}
 
 /** Below this much output a ratio says nothing: a small file of zeros compresses a thousandfold. */
 const ratioFreeBytes = 16 * 1024 * 1024;

@@ -5,7 +5,7 @@ import { Allocator } from "./allocator.ts";
 import { runsOf } from "./content.ts";
 import { type Extent, extentTreeBlocks } from "./extents.ts";
 import type { Geometry } from "./geometry.ts";
-import type { PlannedInode } from "./plan.ts";
+import type { PlannedInode } from "./planned-inode.ts";
 
 /** The disk's blocks of one inode, in the order in which they are written. */
 export interface Placement {

@@ -3,31 +3,17 @@
 import { createHash } from "node:crypto";
 import { KelpieError } from "@kelpie/platform";
 import type { FileTree } from "../tree/file-tree.ts";
-import type { TreeNode } from "../tree/node.ts";
 import { fileSystemSeed } from "./checksum.ts";
 import { blockBytes, maxLinks } from "./constants.ts";
-import { type Content, contentOf } from "./content.ts";
+import { contentOf } from "./content.ts";
 import { type Geometry, type GeometryNeeds, layOutGroups, leastBlocks, usableBlocks } from "./geometry.ts";
 import { checkNode } from "./inode.ts";
 import { type Ext4Options, type ResolvedOptions, resolveOptions } from "./options.ts";
 import { type ScannedInode, scanTree } from "./scan.ts";
 import { Placer } from "./placer.ts";
+import type { PlannedInode } from "./planned-inode.ts";
 import { descriptorMapInode, journalInode } from "./special-inodes.ts";
-import { encodeXattrs, type EncodedXattrs } from "./xattrs.ts";
-
-/** An inode with all that it holds. */
-export interface PlannedInode {
-  readonly number: number;
-  /** Its first name in the tree, for messages. */
-  readonly path: string;
-  readonly node: TreeNode;
-  /** As i_links_count holds it. */
-  readonly links: number;
-  /** The directory that holds it first: what ".." names in a directory. */
-  readonly parent: number;
-  readonly content: Content;
-  readonly xattrs: EncodedXattrs;
-}
+import { encodeXattrs } from "./xattrs.ts";
 
 /** Everything that there is to know of a file system but its files' content. */
 export interface Ext4Plan {

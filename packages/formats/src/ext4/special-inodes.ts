@@ -3,7 +3,7 @@
 import { bytesSource } from "../byte-source.ts";
 import { blockBytes, blocksPerGroup, inodeNumber } from "./constants.ts";
 import { type Geometry, hasSuperblock } from "./geometry.ts";
-import type { PlannedInode } from "./plan.ts";
+import type { PlannedInode } from "./planned-inode.ts";
 
 const pointersPerBlock = blockBytes / 4;
 /** Where i_block keeps the block of the second level of indirection. */

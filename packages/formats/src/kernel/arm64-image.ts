@@ -1,6 +1,6 @@
 // The header of an arm64 kernel (Documentation/arch/arm64/booting.rst, "Call the kernel image").
 
-import type { Arm64Image } from "./identify.ts";
+import type { Arm64Image } from "./kernel-image.ts";
 import { ImageView } from "./image-view.ts";
 
 const magic = 0x644d5241; // "ARM\x64"

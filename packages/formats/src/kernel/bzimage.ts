@@ -2,7 +2,7 @@
 
 import { KelpieError } from "@kelpie/platform";
 import { compressionFormat } from "../compression/format.ts";
-import type { BzImage } from "./identify.ts";
+import type { BzImage } from "./kernel-image.ts";
 import { ImageView } from "./image-view.ts";
 
 const bootFlag = 0xaa55;

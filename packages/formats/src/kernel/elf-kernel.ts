@@ -3,7 +3,7 @@
 import { architectureOf } from "../elf/executable.ts";
 import { type ElfFile, elfType, parseElf } from "../elf/elf-file.ts";
 import { KelpieError } from "@kelpie/platform";
-import type { ElfKernel } from "./identify.ts";
+import type { ElfKernel } from "./kernel-image.ts";
 
 const noteSegment = 4;
 const xenNoteName = "Xen\0";

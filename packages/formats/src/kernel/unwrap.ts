@@ -5,7 +5,8 @@ import { bytesSource } from "../byte-source.ts";
 import { decompress } from "../compression/decompress.ts";
 import type { CompressionFormat } from "../compression/format.ts";
 import { collect } from "../stream/collect.ts";
-import { identifyKernel, type KernelPayload } from "./identify.ts";
+import { identifyKernel } from "./identify.ts";
+import type { KernelPayload } from "./kernel-image.ts";
 
 /** A kernel larger than this is refused. */
 export const maxKernelBytes = 256 * 1024 * 1024;

@@ -2,7 +2,7 @@
 
 import { type Architecture, KelpieError } from "@kelpie/platform";
 import { type CompressionFormat, compressionFormat } from "../compression/format.ts";
-import type { ZbootImage } from "./identify.ts";
+import type { ZbootImage } from "./kernel-image.ts";
 import { ImageView } from "./image-view.ts";
 
 const dosMagic = 0x5a4d;

@@ -18,7 +18,8 @@ import { formatImageVersion, imageVersion, type ReleaseVersion } from "../versio
 import type { SourceIdentity } from "../version/source-identity.ts";
 import { type BuildProgress, BuildReporter } from "./progress.ts";
 import { type BuildServices, realServices } from "./services.ts";
-import { cacheDirectory, openSources, type Sources } from "./sources.ts";
+import { cacheDirectory } from "./source-options.ts";
+import { openSources, type Sources } from "./sources.ts";
 import { writeImage } from "./write-image.ts";
 
 export interface BuildOptions {

@@ -4,7 +4,7 @@ import { basename, join } from "node:path";
 import { type Files, KelpieError } from "@kelpie/platform";
 import { type AlpineRepository, debianCache, type DebianRepository } from "@kelpie/repositories";
 import type { DebianSource } from "../spec/image-spec.ts";
-import { cacheDirectory, type SourceOptions } from "./sources.ts";
+import { cacheDirectory, type SourceOptions } from "./source-options.ts";
 
 const maxKeyBytes = 16 * 1024;
 const maxKeys = 1000;

@@ -7,8 +7,8 @@ import { kernelSourcePackage } from "../kernel/build/kernel-source.ts";
 import { readCompiledKernel } from "../kernel/read-compiled-kernel.ts";
 import type { LockedImage } from "../plan/lock.ts";
 import type { Repositories } from "./repositories.ts";
-import type { ResolvedKernel } from "./resolve-kernel.ts";
-import type { SourceOptions } from "./sources.ts";
+import type { ResolvedKernel } from "./resolved.ts";
+import type { SourceOptions } from "./source-options.ts";
 
 /**
  * With a lock, source, options and compiler must be its own; a compiler is looked for only where there is something to compile.

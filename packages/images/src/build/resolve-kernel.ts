@@ -3,16 +3,11 @@
 import { KelpieError } from "@kelpie/platform";
 import type { DebianRepository, PackageRepository, ResolvedPackage } from "@kelpie/repositories";
 import { kernelFromFiles, readGuestKernel } from "../kernel/read-guest-kernel.ts";
-import type { KernelPlan } from "../plan/image-plan.ts";
 import { hostKernelEntries, hostKernelFiles } from "./host-kernel.ts";
 import type { Repositories } from "./repositories.ts";
 import { resolveKelpieKernel } from "./resolve-kelpie-kernel.ts";
-import type { SourceOptions, Sources } from "./sources.ts";
-
-export interface ResolvedKernel {
-  readonly plan: KernelPlan;
-  readonly fetch: Sources["fetchKernel"];
-}
+import type { ResolvedKernel } from "./resolved.ts";
+import type { SourceOptions } from "./source-options.ts";
 
 /** @throws KelpieError `not-found`, `unresolvable`. */
 export async function resolveKernel(

@@ -11,13 +11,9 @@ import {
 import { baseTree } from "../rootfs/base-tarball.ts";
 import type { BaseTarball } from "../spec/schema.ts";
 import type { Repositories } from "./repositories.ts";
-import { cacheDirectory, type SourceOptions, type Sources } from "./sources.ts";
+import type { ResolvedUserland } from "./resolved.ts";
+import { cacheDirectory, type SourceOptions } from "./source-options.ts";
 import { alpineUserland, baseUserland, debianUserland, extendedUserland } from "./userland.ts";
-
-export interface ResolvedUserland {
-  readonly packages: readonly ResolvedPackage[];
-  readonly fetch: Sources["fetchUserland"];
-}
 
 /** @throws KelpieError `unresolvable`, `unsupported` (a Debian base together with packages). */
 export async function resolveUserland(

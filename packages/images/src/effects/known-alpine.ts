@@ -1,6 +1,6 @@
 // Alpine packages whose install scripts were read, and what of them matters to an image.
 
-import type { KnownPackage } from "./recognise.ts";
+import type { KnownPackage } from "./known-package.ts";
 
 /** By package name. Version 3.19's; a script that begins to run other commands is unknown again. */
 export const knownAlpinePackages: ReadonlyMap<string, KnownPackage> = new Map<string, KnownPackage>([

@@ -1,7 +1,7 @@
 // Debian packages whose maintainer scripts were read, and what of them matters to an image.
 
 import type { Effect } from "./effect.ts";
-import type { KnownPackage } from "./recognise.ts";
+import type { KnownPackage } from "./known-package.ts";
 
 const rootDirectories = (mode: string, ...paths: string[]): Effect[] =>
   paths.map((path) => ({ do: "directory", path, mode }));

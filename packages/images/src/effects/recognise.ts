@@ -7,15 +7,8 @@ import type { Effect } from "./effect.ts";
 import { harmlessCommands, nativeEffects } from "./commands.ts";
 import { knownAlpinePackages } from "./known-alpine.ts";
 import { knownDebianPackages } from "./known-debian.ts";
+import type { KnownPackage } from "./known-package.ts";
 import { readShellScript, type ShellCommand } from "./shell.ts";
-
-/** A package whose scripts were read by a person. */
-export interface KnownPackage {
-  /** Commands that its scripts run beside the harmless ones; another one makes them unknown again. `>` is a file written. */
-  readonly runs: readonly string[];
-  /** What matters of what they do on a first installation. */
-  readonly effects: readonly Effect[];
-}
 
 /** What the scripts of one package come to. */
 export interface PackageEffects {

@@ -2,7 +2,7 @@
 
 import { join, resolve } from "node:path";
 import { type BuildOptions, buildImage } from "../build/build-image.ts";
-import { cacheDirectory } from "../build/sources.ts";
+import { cacheDirectory } from "../build/source-options.ts";
 import { type Change, diffMetadata } from "../diff/image-diff.ts";
 import {
   attachmentNames,

@@ -6,7 +6,7 @@ import { archivePath, type ResolvedPackage } from "@kelpie/repositories";
 import { type BuildOptions, kernelDirectoryOf, requireLocked } from "../build/build-image.ts";
 import { Repositories } from "../build/repositories.ts";
 import { realServices } from "../build/services.ts";
-import { cacheDirectory } from "../build/sources.ts";
+import { cacheDirectory } from "../build/source-options.ts";
 import type { GuestBinaries } from "../guest/guest-binaries.ts";
 import { baseArchive } from "../rootfs/base-tarball.ts";
 import { sha256Of } from "../plan/host-files.ts";

@@ -8,26 +8,8 @@ import { installationOrder } from "./installation-order.ts";
 import { type DebianPackage, toResolved } from "./package.ts";
 import type { PackageIndex } from "./package-index.ts";
 import type { DebianResolveOptions } from "./repository.ts";
-import {
-  type Choice,
-  type Clash,
-  isWhatIsAsked,
-  type Obligation,
-  providesWhatIsAsked,
-  Selection,
-} from "./selection.ts";
-import { explain } from "./unresolvable.ts";
-
-/** Why a branch of the search ended. */
-export type Failure =
-  | { readonly kind: "nothing-fits"; readonly obligation: Obligation }
-  | {
-      readonly kind: "other-version";
-      readonly obligation: Obligation;
-      readonly wanted: DebianPackage;
-      readonly present: Choice;
-    }
-  | { readonly kind: "clash"; readonly clash: Clash };
+import { type Choice, isWhatIsAsked, type Obligation, providesWhatIsAsked, Selection } from "./selection.ts";
+import { explain, type Failure } from "./unresolvable.ts";
 
 const maxBranches = 2000;
 const maxChosen = 20_000;

@@ -3,8 +3,19 @@
 import { KelpieError } from "@kelpie/platform";
 import { formatClause, type Clause } from "./dependency.ts";
 import type { PackageIndex } from "./package-index.ts";
-import type { Failure } from "./resolver.ts";
-import { type Choice, describeClash, type Obligation } from "./selection.ts";
+import type { DebianPackage } from "./package.ts";
+import { type Choice, type Clash, describeClash, type Obligation } from "./selection.ts";
+
+/** Why a branch of the search ended. */
+export type Failure =
+  | { readonly kind: "nothing-fits"; readonly obligation: Obligation }
+  | {
+      readonly kind: "other-version";
+      readonly obligation: Obligation;
+      readonly wanted: DebianPackage;
+      readonly present: Choice;
+    }
+  | { readonly kind: "clash"; readonly clash: Clash };
 
 const maxChain = 50;
 
