@@ -60,6 +60,24 @@ test("a lease for a directory ends with it, whatever becomes of the process that
     await store.remove(image);
   }));
 
+test("leases that have ended do not pile up where nobody removes an image", () =>
+  withTestStore(async ({ store, root, home, add }) => {
+    const image = await add(version);
+    const held = Array.from({ length: 12 }, (_, index) => join(home, "sandboxes", `${index}`));
+    for (const sandbox of held) {
+      mkdirSync(sandbox, { recursive: true });
+      await store.lease(image, { holder: sandbox, whileExists: sandbox });
+    }
+    const most: number[] = [];
+    for (let count = 0; count < 60; count++) {
+      await store.lease(image, { holder: "one that is gone", whileExists: join(home, "gone") });
+      most.push(readdirSync(join(root, ".leases", version)).length);
+    }
+    assert.ok(Math.max(...most) < 30, `${Math.max(...most)} at most`);
+    const [candidate] = await store.pruneCandidates();
+    assert.deepEqual([...(candidate?.holders ?? [])].sort(), [...held].sort());
+  }));
+
 test("looking for what can be pruned leaves a lease alone that is just being written", () =>
   withTestStore(async ({ store, root, add }) => {
     await add(version);

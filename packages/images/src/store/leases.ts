@@ -13,6 +13,11 @@ import {
 import { z } from "zod";
 
 const maxLeaseBytes = 8192;
+/**
+ * So many other leases are looked at when one is written, and removed if they have ended: a sandbox that lived on, or whose
+ * owner was killed, leaves one. More than one a time keeps their number near that of the leases that hold.
+ */
+const lookedAtPerLease = 4;
 
 const leaseSchema = z.strictObject({
   schemaVersion: z.literal(1),
@@ -58,8 +63,11 @@ export async function writeLease(
     ...(owner === undefined ? {} : { process: await identifyProcess(files, owner) }),
     ...(whileExists === undefined ? {} : { whileExists }),
   };
-  const path = join(leaseDirectory(root, name), randomHex(random, 8));
-  await files.makeDirectory(leaseDirectory(root, name));
+  const directory = leaseDirectory(root, name);
+  await files.makeDirectory(directory);
+  const own = randomHex(random, 8);
+  await sweepSome(platform, directory, own);
+  const path = join(directory, own);
   await writeFileAtomic(platform, path, `${JSON.stringify(lease)}\n`, 0o600);
   return { [Symbol.asyncDispose]: () => files.remove(path) };
 }
@@ -70,15 +78,32 @@ export async function leaseHolders(platform: Parts, root: string, name: string):
   const directory = leaseDirectory(root, name);
   if ((await files.stat(directory)) === undefined) return [];
   const holders: string[] = [];
-  for (const entry of await files.list(directory)) {
-    // A lease that is being written has such a name until it is whole.
-    if (entry.startsWith(".")) continue;
-    const path = join(directory, entry);
-    const holder = await holderOf(platform, path);
-    if (holder === undefined) await files.remove(path);
-    else holders.push(holder);
+  for (const path of await leasesIn(platform, directory)) {
+    const holder = await holderOrSwept(platform, path);
+    if (holder !== undefined) holders.push(holder);
   }
   return holders;
+}
+
+/** Removes what has ended among the few leases that come next after the random name `from`. */
+async function sweepSome(platform: Parts, directory: string, from: string): Promise<void> {
+  const paths = (await leasesIn(platform, directory)).toSorted();
+  const start = paths.findIndex((path) => path > join(directory, from));
+  const inTurn = start < 0 ? paths : [...paths.slice(start), ...paths.slice(0, start)];
+  await Promise.all(inTurn.slice(0, lookedAtPerLease).map((path) => holderOrSwept(platform, path)));
+}
+
+async function leasesIn({ files }: Pick<Platform, "files">, directory: string): Promise<string[]> {
+  const entries = await files.list(directory);
+  // A lease that is being written has such a name until it is whole.
+  return entries.filter((entry) => !entry.startsWith(".")).map((entry) => join(directory, entry));
+}
+
+/** Who holds a lease; one that has ended is removed. */
+async function holderOrSwept(platform: Parts, path: string): Promise<string | undefined> {
+  const holder = await holderOf(platform, path);
+  if (holder === undefined) await platform.files.remove(path);
+  return holder;
 }
 
 /** Names of the images that have leases, held or ended. */
