@@ -7,7 +7,7 @@ import type { ImageMetadata } from "../../metadata/image-metadata.ts";
 import type { StoredImage } from "../../store/image-store.ts";
 import type { BlobDescription } from "../oci/blob-download.ts";
 import type { BlobTarget } from "../oci/push-blob.ts";
-import { pushReferrer } from "../oci/referrers.ts";
+import { pushReferrer } from "../oci/push-referrer.ts";
 import type { RegistryClient } from "../oci/registry-client.ts";
 
 /** A blob is held in memory. */

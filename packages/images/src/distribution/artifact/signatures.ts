@@ -10,7 +10,7 @@ import type { BlobDescription } from "../oci/blob-download.ts";
 import type { Digest } from "../oci/digest.ts";
 import { type Descriptor, parseManifest } from "../oci/manifest.ts";
 import type { BlobTarget } from "../oci/push-blob.ts";
-import { pushReferrer } from "../oci/referrers.ts";
+import { pushReferrer } from "../oci/push-referrer.ts";
 import type { RegistryClient } from "../oci/registry-client.ts";
 
 export const signatureArtifactType = "application/vnd.kelpie.signature.v1";

@@ -15,7 +15,7 @@ import {
   maxManifestBytes,
   parseIndex,
 } from "./manifest.ts";
-import { askReferrers, referrersTag } from "./referrers.ts";
+import { askReferrers, referrersTag } from "./list-referrers.ts";
 import type { RegistryReference, RepositoryName } from "./reference.ts";
 import { refused, RegistryHttp, type TransferOptions } from "./registry-http.ts";
 

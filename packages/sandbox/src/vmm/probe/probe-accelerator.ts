@@ -7,7 +7,7 @@ import { orAborted } from "../../or-aborted.ts";
 import { ByteTail } from "../byte-tail.ts";
 import { printable } from "../printable.ts";
 import type { Accelerator } from "../qemu/accelerator.ts";
-import { flatten } from "../qemu/arguments.ts";
+import { flatten } from "../qemu/option.ts";
 import { tieToUs } from "../tied-command.ts";
 import { probeImage, probeOptions } from "./probe-arguments.ts";
 import { probeAnswer } from "./probe-programs.ts";

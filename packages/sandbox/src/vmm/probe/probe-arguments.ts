@@ -2,7 +2,7 @@
 
 import type { Architecture } from "@kelpie/platform";
 import type { Accelerator } from "../qemu/accelerator.ts";
-import type { QemuOption } from "../qemu/arguments.ts";
+import type { QemuOption } from "../qemu/option.ts";
 import { cpuModel } from "../qemu/machine.ts";
 import { probeProgram } from "./probe-programs.ts";
 

@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { VmOrigin, VmSpec } from "../vmm.ts";
-import { flatten, type QemuSetting, qemuOptions } from "./arguments.ts";
+import { type QemuSetting, qemuOptions } from "./arguments.ts";
+import { flatten } from "./option.ts";
 import { kernelCommandLine } from "./command-line.ts";
 
 const spec: VmSpec = {

@@ -3,11 +3,9 @@
 import type { Accelerator } from "./accelerator.ts";
 import { kernelCommandLine } from "./command-line.ts";
 import { cpuModel, machineType } from "./machine.ts";
+import type { QemuOption } from "./option.ts";
 import { ninepOptions, slotOptions } from "./plug.ts";
 import type { VmSpec } from "../vmm.ts";
-
-/** An option of QEMU with its value, if it takes one. */
-export type QemuOption = readonly [name: string, value?: string];
 
 /** What beside the spec decides the command line. */
 export interface QemuSetting {
@@ -27,11 +25,6 @@ export interface QemuSetting {
 /** Where the host reaches agent port `index` of a machine. */
 export function agentSocket(runDirectory: string, index: number): string {
   return `${runDirectory}/agent.${index}`;
-}
-
-/** Options as the arguments of a process. */
-export function flatten(options: readonly QemuOption[]): string[] {
-  return options.flatMap(([name, value]) => (value === undefined ? [name] : [name, value]));
 }
 
 /** The options of a machine, in the order in which they are given. */

@@ -2,7 +2,7 @@
 
 import type { JsonObject } from "../../qmp/messages.ts";
 import type { NetworkBackend, PluggableDevice, PublishedPort } from "../pluggable.ts";
-import type { QemuOption } from "./arguments.ts";
+import type { QemuOption } from "./option.ts";
 
 /** A command of QMP. */
 export interface QmpCommand {

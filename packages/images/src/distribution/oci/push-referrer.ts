@@ -1,23 +1,20 @@
-// What refers to a manifest: signatures, bills of materials, provenance (OCI distribution specification 1.1, "Listing
-// Referrers", and the tag that stands in for it where a registry does not know it).
+// Pushes what refers to a manifest: signatures, bills of materials, provenance (OCI distribution specification 1.1,
+// "Pushing Manifests with Subject").
 
-import { collect } from "@kelpie/formats";
 import { KelpieError } from "@kelpie/platform";
-import type { Attempt } from "@kelpie/repositories";
 import type { BlobDescription } from "./blob-download.ts";
 import type { Digest } from "./digest.ts";
+import { referrersTag } from "./list-referrers.ts";
 import {
   type Descriptor,
   type Index,
   indexMediaType,
   manifestBytes,
   manifestMediaType,
-  maxManifestBytes,
   parseIndex,
 } from "./manifest.ts";
 import { type BlobTarget, pushBytes } from "./push-blob.ts";
 import type { RegistryClient } from "./registry-client.ts";
-import { refused, type RegistryHttp } from "./registry-http.ts";
 
 const emptyMediaType = "application/vnd.oci.empty.v1+json";
 const emptyBytes = new TextEncoder().encode("{}");
@@ -29,28 +26,6 @@ export interface Referrer {
   readonly title: string;
   readonly mediaType: string;
   readonly bytes: Uint8Array;
-}
-
-/** The tag that lists the referrers of a manifest in registries without the API for it. */
-export function referrersTag(subject: Digest): string {
-  return subject.replace(":", "-");
-}
-
-/** The answer of the API; undefined where the registry has none. */
-export function askReferrers(
-  http: RegistryHttp,
-  subject: Digest,
-  signal?: AbortSignal,
-): Promise<readonly Descriptor[] | undefined> {
-  const request = { target: `referrers/${subject}`, headers: { accept: indexMediaType }, signal };
-  return http.retried(signal, () =>
-    http.once(request, async (response): Promise<Attempt<readonly Descriptor[] | undefined>> => {
-      if (response.status === 404) return { kind: "done", value: undefined };
-      if (response.status !== 200) return await refused(response);
-      const bytes = await collect(response.body, maxManifestBytes, "A list of referrers");
-      return { kind: "done", value: parseIndex(bytes, response.url).manifests };
-    }),
-  );
 }
 
 /** Pushes a file that refers to `subject`, and puts it into the tag's list where the registry keeps no list itself. */
