@@ -11,7 +11,7 @@ export async function readLockFile({ files }: Pick<Platform, "files">, path: str
 
 /** Writes a lock as a whole or not at all. */
 export async function writeLockFile(
-  platform: Pick<Platform, "files" | "random">,
+  platform: Pick<Platform, "files" | "host" | "random">,
   path: string,
   lock: ImageLock,
 ): Promise<void> {

@@ -8,7 +8,14 @@ export {
   type KelpieErrorCode,
   type KelpieErrorDetails,
 } from "./errors.ts";
-export { acquireAnyFileLock, acquireFileLock, type FileLock, type FileLockOptions } from "./file-lock.ts";
+export {
+  acquireAnyFileLock,
+  acquireFileLock,
+  type FileLock,
+  type FileLockOptions,
+  type LockHolder,
+  sweepLock,
+} from "./file-lock.ts";
 export type { FileHandle, FileKind, Files, FileStatus, OpenMode, TemporaryDirectory } from "./files.ts";
 export { type Architecture, architectures, type Host } from "./host.ts";
 export { kelpieHome } from "./kelpie-home.ts";
@@ -31,6 +38,6 @@ export { realPlatform } from "./real/index.ts";
 export { type Main, runMain } from "./real/run-main.ts";
 export { runChecked } from "./run-checked.ts";
 export type { Terminal, TerminalKeys, TerminalSize } from "./terminal.ts";
-export { replaceFile, writeFileAtomic } from "./write-file-atomic.ts";
+export { replaceFile, temporaryFileOwner, writeFileAtomic } from "./write-file-atomic.ts";
 export { readTextIfPresent } from "./read-text-if-present.ts";
 export { tryParseJson } from "./try-parse-json.ts";

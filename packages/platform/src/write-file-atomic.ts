@@ -2,13 +2,14 @@
 
 import { basename, dirname, join } from "node:path";
 import type { FileHandle, Files } from "./files.ts";
+import type { Host } from "./host.ts";
 import { type Random, randomHex } from "./random.ts";
 
-type Parts = { readonly files: Files; readonly random: Random };
+type Parts = { readonly files: Files; readonly random: Random; readonly host: Pick<Host, "pid"> };
 
 /**
  * Writes `bytes` to `path` so that a reader, or a crash at any instant, sees the old content or the new,
- * never a part. The temporary file stands beside it, named `.<name>.<random>.tmp`.
+ * never a part. The temporary file stands beside it, named `.<name>.<pid>-<random>.tmp`.
  */
 export async function writeFileAtomic(
   platform: Parts,
@@ -29,13 +30,13 @@ export async function replaceFile(platform: Parts, path: string, bytes: Uint8Arr
 }
 
 async function writeThenRename(
-  { files, random }: Parts,
+  { files, random, host }: Parts,
   path: string,
   bytes: Uint8Array | string,
   permissions: number,
   settle: (handle: FileHandle) => Promise<void>,
 ): Promise<void> {
-  const temporary = join(dirname(path), `.${basename(path)}.${randomHex(random, 6)}.tmp`);
+  const temporary = join(dirname(path), `.${basename(path)}.${host.pid}-${randomHex(random, 6)}.tmp`);
   try {
     {
       await using handle = await files.open(temporary, "create", permissions);
@@ -47,4 +48,10 @@ async function writeThenRename(
     await files.remove(temporary);
     throw error;
   }
+}
+
+/** The process that a file of such a name is being written by, or undefined for any other name. */
+export function temporaryFileOwner(name: string): number | undefined {
+  const pid = /^\..+\.(\d{1,10})-[0-9a-f]+\.tmp$/.exec(name)?.[1];
+  return pid === undefined ? undefined : Number(pid);
 }

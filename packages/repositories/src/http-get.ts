@@ -3,7 +3,7 @@
 import { type HttpRequest, type HttpResponse, KelpieError, type Platform } from "@kelpie/platform";
 
 /** What a transfer touches of the outside world. */
-export type DownloadPlatform = Pick<Platform, "clock" | "files" | "network" | "random">;
+export type DownloadPlatform = Pick<Platform, "clock" | "files" | "host" | "network" | "random">;
 
 /** How long a server may keep us waiting, in milliseconds. */
 export interface HttpTimeouts {

@@ -136,7 +136,7 @@ test("what a dead process left is swept, and an image set aside by it returns", 
   withStore(async (store, home) => {
     const image = await store.add(fillWith(metadata("1.0.0-20260115-a3f4d21")));
     const root = join(home.path, "images");
-    mkdirSync(join(root, ".staging.4194305.abcdef"));
+    mkdirSync(join(root, ".staging.4194305-77.abcdef"));
     await realPlatform.files.rename(image.directory, join(root, ".replaced.1.0.0-20260115-a3f4d21"));
     await store.add(fillWith(metadata("1.0.1-20260115-a3f4d21")));
     assert.deepEqual(seen(root), ["1.0.0-20260115-a3f4d21", "1.0.1-20260115-a3f4d21", "cache.json"]);

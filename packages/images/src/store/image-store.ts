@@ -5,6 +5,8 @@ import {
   acquireFileLock,
   type Architecture,
   type FileLock,
+  type FileLockOptions,
+  identifyProcess,
   KelpieError,
   type Platform,
   randomHex,
@@ -23,11 +25,11 @@ import { installImage, sealImage } from "./install.ts";
 import { imageDirectoryName, parseImageDirectoryName, stagingName } from "./layout.ts";
 import { type ImageLease, leaseHolders, type LeaseOptions, refuseIfLeased, writeLease } from "./leases.ts";
 import type { PruneCandidate } from "./prune.ts";
-import { type Swept, sweepStore } from "./repair.ts";
+import { sweepStore } from "./repair.ts";
 import { sweepContents } from "./shared-content.ts";
-import { sweepStaging } from "./sweep.ts";
+import { hasLeftovers, lockPath, sweepLeftovers, type Swept } from "./sweep.ts";
 import { changeTags, checkTagName, namesOf, readTags, type Tags, withoutVersions } from "./tags.ts";
-import { checkOnUse } from "./verified.ts";
+import { checkOnUse, isUnwritable } from "./verified.ts";
 
 /** Digests of an image's files. */
 export type StoredFiles = ImageMetadata["files"];
@@ -84,8 +86,10 @@ export class ImageStore {
   async list(): Promise<StoreListing> {
     const { files, host } = this.#platform;
     if ((await files.stat(this.#root)) === undefined) return { images: [], broken: [] };
+    const names = await files.list(this.#root);
+    if (await hasLeftovers(this.#platform, names)) await this.#sweepIfFree();
     const identities = new Map(
-      (await files.list(this.#root)).flatMap((name) => {
+      names.flatMap((name) => {
         const identity = parseImageDirectoryName(name, host.architecture);
         return identity === undefined ? [] : [[name, identity] as const];
       }),
@@ -123,13 +127,13 @@ export class ImageStore {
    * @throws KelpieError `in-use` where the image of that version is another one and somebody uses it.
    */
   async add(fill: (directory: string) => Promise<ImageMetadata>): Promise<StoredImage> {
-    const { files, host, random } = this.#platform;
+    const { files, host } = this.#platform;
     await files.makeDirectory(this.#root);
     {
       await using _lock = await this.#lock("sweeping");
-      await sweepStaging(this.#platform, this.#root);
+      await sweepLeftovers(this.#platform, this.#root);
     }
-    const staging = join(this.#root, stagingName(host.pid, randomHex(random, 6)));
+    const staging = await this.#stagingPath();
     await files.makeNewDirectory(staging, 0o755);
     try {
       const metadata = await fill(staging);
@@ -147,8 +151,8 @@ export class ImageStore {
 
   /** Removes an image; a listing never sees a part of it. @throws KelpieError `in-use`, naming who uses it. */
   async remove(image: StoredImage): Promise<void> {
-    const { files, host, random } = this.#platform;
-    const doomed = join(this.#root, stagingName(host.pid, randomHex(random, 6)));
+    const { files } = this.#platform;
+    const doomed = await this.#stagingPath();
     await using _lock = await this.#lock(`removing ${image.directory}`);
     const name = this.#nameOf(image);
     await refuseIfLeased(this.#platform, this.#root, name, "remove");
@@ -262,8 +266,24 @@ export class ImageStore {
     return imageDirectoryName(image.version, image.architecture, this.#platform.host.architecture);
   }
 
-  #lock(purpose: string): Promise<FileLock> {
-    return acquireFileLock(this.#platform, join(this.#root, ".lock"), { purpose });
+  #lock(purpose: string, options: Partial<FileLockOptions> = {}): Promise<FileLock> {
+    return acquireFileLock(this.#platform, lockPath(this.#root), { ...options, purpose });
+  }
+
+  /** Who only looks waits for nobody, and changes nothing that it may not. */
+  async #sweepIfFree(): Promise<void> {
+    try {
+      await using _lock = await this.#lock("sweeping", { timeoutMs: 0 });
+      await sweepLeftovers(this.#platform, this.#root);
+    } catch (error) {
+      const isBusy = KelpieError.is(error) && error.code === "in-use";
+      if (!isBusy && !isUnwritable(error)) throw error;
+    }
+  }
+
+  async #stagingPath(): Promise<string> {
+    const { files, host, random } = this.#platform;
+    return join(this.#root, stagingName(await identifyProcess(files, host.pid), randomHex(random, 6)));
   }
 
   /** Who cannot write the store takes no lock and leaves no lease: it is for its owner to know who reads it. */

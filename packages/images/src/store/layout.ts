@@ -1,6 +1,6 @@
 // Where things stand under KELPIE_HOME, and what a directory's name says.
 
-import { type Architecture, architectures } from "@kelpie/platform";
+import { type Architecture, architectures, type ProcessIdentity } from "@kelpie/platform";
 import { formatImageVersion, type ImageVersion, tryParseImageVersion } from "../version/image-version.ts";
 
 /**
@@ -28,15 +28,15 @@ export function parseImageDirectoryName(
   return version === undefined ? undefined : { version, architecture };
 }
 
-/** A directory that is being filled or removed by process `pid`; hidden from every listing. */
-export function stagingName(pid: number, random: string): string {
-  return `.staging.${pid}.${random}`;
+/** A directory that is being filled or removed by process `owner`; hidden from every listing. */
+export function stagingName(owner: ProcessIdentity, random: string): string {
+  return `.staging.${owner.pid}-${owner.startTime}.${random}`;
 }
 
 /** The process that owns a staging directory, or undefined for any other name. */
-export function stagingOwner(name: string): number | undefined {
-  const match = /^\.staging\.(\d+)\.[0-9a-f]+$/.exec(name);
-  return match === null ? undefined : Number(match[1]);
+export function stagingOwner(name: string): ProcessIdentity | undefined {
+  const [, pid, startTime] = /^\.staging\.(\d{1,10})-(\w{1,32})\.[0-9a-f]+$/.exec(name) ?? [];
+  return pid === undefined || startTime === undefined ? undefined : { pid: Number(pid), startTime };
 }
 
 /** Where the directory `name` stands for the moment in which another takes its place. */

@@ -83,7 +83,7 @@ test("looking for what can be pruned leaves a lease alone that is just being wri
     await add(version);
     const leases = join(root, ".leases", version);
     mkdirSync(leases, { recursive: true });
-    writeFileSync(join(leases, ".0123456789abcdef.0123456789ab.tmp"), "");
+    writeFileSync(join(leases, ".0123456789abcdef.4194305-0123456789ab.tmp"), "");
     assert.deepEqual((await store.pruneCandidates())[0]?.holders, []);
     assert.equal(readdirSync(leases).length, 1);
   }));

@@ -17,23 +17,23 @@ test("repair makes cache.json anew, sweeps leftovers, and leaves images and what
     await store.tag(image, "stable");
     const cache = join(root, "cache.json");
     writeFileSync(cache, "{}");
-    mkdirSync(join(root, ".staging.4194305.abcdef"));
+    mkdirSync(join(root, ".staging.4194305-77.abcdef"));
     mkdirSync(join(root, ".leases", "0.9.0-20260115-a3f4d21"), { recursive: true });
     mkdirSync(join(root, "notes"));
     writeFileSync(join(root, ".blobs", "f".repeat(64)), "nobody's");
     writeFileSync(join(root, ".verified", "e".repeat(64)), "1:2:3:4");
     mkdirSync(join(root, ".leases", version));
-    const lease = join(".leases", version, ".0123456789abcdef.0123456789ab.tmp");
-    for (const name of [".tags.json.0123456789ab.tmp", ".lock.0123456789ab", lease]) {
+    const lease = join(".leases", version, ".0123456789abcdef.4194305-0123456789ab.tmp");
+    for (const name of [".tags.json.4194305-0123456789ab.tmp", ".lock.4194305-0123456789ab", lease]) {
       writeFileSync(join(root, name), "");
       execFileSync("touch", ["-d", old, join(root, name)]);
     }
-    writeFileSync(join(root, ".cache.json.0123456789ab.tmp"), "just being written");
+    writeFileSync(join(root, `.cache.json.${process.pid}-0123456789ab.tmp`), "just being written");
     const { images, removed, freedBytes } = await store.repair(false);
     assert.deepEqual(removed, [
-      ".staging.4194305.abcdef",
-      ".lock.0123456789ab",
-      ".tags.json.0123456789ab.tmp",
+      ".lock.4194305-0123456789ab",
+      ".staging.4194305-77.abcdef",
+      ".tags.json.4194305-0123456789ab.tmp",
       ".leases/0.9.0-20260115-a3f4d21",
       lease,
       `.verified/${"e".repeat(64)}`,
@@ -43,7 +43,7 @@ test("repair makes cache.json anew, sweeps leftovers, and leaves images and what
     assert.deepEqual(images[0]?.tags, ["stable"]);
     assert.ok(existsSync(cache));
     assert.ok(existsSync(join(root, "notes")));
-    assert.ok(existsSync(join(root, ".cache.json.0123456789ab.tmp")));
+    assert.ok(existsSync(join(root, `.cache.json.${process.pid}-0123456789ab.tmp`)));
     await store.verifyOnUse(image);
   }));
 

@@ -16,7 +16,7 @@ function blobPath(root: string, sha256: string): string {
  * holds the store's lock. Where the file system has no hard links the file stays as it is.
  */
 export async function shareContent(
-  platform: Pick<Platform, "files" | "random">,
+  platform: Pick<Platform, "files" | "host" | "random">,
   root: string,
   path: string,
   digest: FileDigest,

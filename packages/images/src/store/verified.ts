@@ -60,7 +60,7 @@ export async function isKnown(
 
 /** Records that the file that has `status` has this content. A store that cannot be written goes without. */
 export async function remember(
-  platform: Pick<Platform, "files" | "random">,
+  platform: Pick<Platform, "files" | "host" | "random">,
   root: string,
   sha256: string,
   status: FileStatus,
@@ -89,7 +89,7 @@ export function isUnwritable(error: unknown): boolean {
  * @throws KelpieError `not-found`, `digest-mismatch`.
  */
 export async function checkOnUse(
-  platform: Pick<Platform, "files" | "random">,
+  platform: Pick<Platform, "files" | "host" | "random">,
   root: string,
   path: string,
   expected: FileDigest,

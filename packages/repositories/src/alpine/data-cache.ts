@@ -9,7 +9,7 @@ import { type DataEntry, readDataTar } from "./package-data.ts";
 
 /** One package's data. A file `<digest>.sha256` beside the archive holds the uncompressed archive's own digest. */
 export class DataCache {
-  readonly #platform: Pick<Platform, "files" | "random">;
+  readonly #platform: Pick<Platform, "files" | "host" | "random">;
   readonly #directory: string;
   readonly #dataHash: string;
   readonly #where: string;
@@ -17,7 +17,7 @@ export class DataCache {
 
   /** @throws KelpieError `malformed` for a package that does not state a digest. */
   constructor(
-    platform: Pick<Platform, "files" | "random">,
+    platform: Pick<Platform, "files" | "host" | "random">,
     directory: string,
     dataHash: string | undefined,
     where: string,

@@ -34,7 +34,7 @@ export interface ReadPackageOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-type PackagePlatform = Pick<Platform, "files" | "random">;
+type PackagePlatform = Pick<Platform, "files" | "host" | "random">;
 
 const maxScriptBytes = 1 << 20;
 const maxControlBytes = 16 << 20;

@@ -27,7 +27,7 @@ import type { ResolvedPackage } from "../package.ts";
 import { parseStanza, requiredField } from "./deb822.ts";
 import type { DebianArchive } from "./repository.ts";
 
-type UnpackPlatform = Pick<Platform, "files" | "random">;
+type UnpackPlatform = Pick<Platform, "files" | "host" | "random">;
 
 const maxControlBytes = 64 << 20;
 const maxControlFileBytes = 16 << 20;

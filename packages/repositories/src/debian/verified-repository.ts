@@ -23,7 +23,7 @@ export interface ArchiveRequest {
 }
 
 export interface RepositoryParts {
-  readonly platform: Pick<Platform, "files" | "random">;
+  readonly platform: Pick<Platform, "files" | "host" | "random">;
   readonly through: DebianRepository["through"];
   readonly architecture: DebianRepository["architecture"];
   readonly indexes: readonly IndexPart[];

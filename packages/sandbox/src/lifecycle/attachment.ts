@@ -53,7 +53,7 @@ const descriptionsLimitBytes = 1 << 20;
 
 /** Writes down what a sandbox that lives on has, for whoever inspects it. */
 export async function writeDescriptions(
-  platform: Pick<Platform, "files" | "random">,
+  platform: Pick<Platform, "files" | "host" | "random">,
   directory: string,
   attachments: readonly Attachment[],
 ): Promise<void> {

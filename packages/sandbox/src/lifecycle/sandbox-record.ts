@@ -56,7 +56,7 @@ const recordLimitBytes = 256 << 10;
 
 /** Writes the record so that a reader sees the old one or the new one. */
 export async function writeRecord(
-  platform: Pick<Platform, "files" | "random">,
+  platform: Pick<Platform, "files" | "host" | "random">,
   directory: string,
   record: SandboxRecord,
 ): Promise<void> {

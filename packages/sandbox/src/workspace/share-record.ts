@@ -43,7 +43,7 @@ const schema = z.strictObject({
 });
 
 export async function writeShareRecord(
-  platform: Pick<Platform, "files" | "random">,
+  platform: Pick<Platform, "files" | "host" | "random">,
   directory: string,
   record: ShareRecord,
 ): Promise<void> {

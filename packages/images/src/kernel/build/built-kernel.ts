@@ -56,7 +56,7 @@ export async function readBuiltKernel(
 
 /** Records all that stands in `directory`. */
 export async function writeRecord(
-  platform: Pick<Platform, "files" | "random">,
+  platform: Pick<Platform, "files" | "host" | "random">,
   directory: string,
   release: string,
   { recipe, compiler, source }: KernelIngredients,
