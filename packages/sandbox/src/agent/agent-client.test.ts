@@ -1,10 +1,13 @@
 // The client against an agent that is played here: what it makes of each answer, and what it bounds.
 
 import assert from "node:assert/strict";
+import type { Duplex } from "node:stream";
 import { test } from "node:test";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { KelpieError, type KelpieErrorCode } from "@kelpie/platform";
+import { KelpieError, type KelpieErrorCode, realPlatform } from "@kelpie/platform";
 import { playAgent } from "../testing/fake-agent.ts";
+import { refusedByGuest } from "../vmm/vsock/vsock-connect.ts";
+import { AgentClient } from "./agent-client.ts";
 import {
   type ExecRequest,
   ExitCause,
@@ -273,3 +276,15 @@ async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
 async function* forever(): AsyncGenerator<Uint8Array> {
   yield await new Promise<never>(() => undefined);
 }
+
+test("a guest that does not listen on vsock yet is asked again until it does", async () => {
+  await using agent = playAgent({});
+  let refusals = 3;
+  const open = (): Promise<Duplex> => {
+    if (refusals-- === 0) return agent.open();
+    return Promise.reject(new KelpieError("unreachable", "No vsock yet", { found: refusedByGuest }));
+  };
+  await using client = new AgentClient({ ...realPlatform, open });
+  await client.waitUntilReady(AbortSignal.timeout(5000));
+  assert.equal(refusals, -1);
+});

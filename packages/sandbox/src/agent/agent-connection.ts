@@ -5,6 +5,7 @@ import type { Duplex } from "node:stream";
 import type { GrpcTransportOptions } from "@connectrpc/connect-node";
 import { type Clock, KelpieError, type Random } from "@kelpie/platform";
 import { orAborted } from "../or-aborted.ts";
+import { isRefusedByGuest } from "../vmm/vsock/vsock-connect.ts";
 import { greetAgent } from "./handshake.ts";
 import { type Probe, SessionProbe } from "./session-probe.ts";
 
@@ -161,7 +162,10 @@ export class AgentConnection implements SessionManager, AsyncDisposable {
   }
 }
 
-/** Opens the port, as soon as its last user is gone: the monitor takes one at a time, and lets one wait in line. */
+/**
+ * Opens the port, as soon as its last user is gone: the monitor takes one at a time, and lets one wait in line. On vsock,
+ * as soon as the guest listens.
+ */
 async function openFree(
   open: AgentConnectionOptions["open"],
   clock: Clock,
@@ -172,7 +176,7 @@ async function openFree(
       return await open(signal);
     } catch (error) {
       const isBusy = KelpieError.is(error) && error.code === "unreachable" && error.found === "EAGAIN";
-      if (!isBusy || signal.aborted) throw error;
+      if (!(isBusy || isRefusedByGuest(error)) || signal.aborted) throw error;
     }
     await clock.sleep(pauseMs, signal);
   }
