@@ -62,14 +62,22 @@ export { findQemu, type QemuInstallation } from "./vmm/qemu/find-qemu.ts";
 export { openQemu, type OpenQemuOptions, type QemuVmm } from "./vmm/qemu/qemu-vmm.ts";
 export type {
   NetworkBackend,
-  NinepDirectory,
   PluggableDevice,
   PluggedDisk,
   PluggedNetwork,
   PluggedNinep,
   PluggedVirtioFs,
   PublishedPort,
+  SharedDirectory,
 } from "./vmm/pluggable.ts";
+export {
+  type BackendFinding,
+  examineBackends,
+  openVmm,
+  type OpenVmmOptions,
+  parseVmmChoice,
+} from "./vmm/backends.ts";
+export { type VmmCapabilities, type VmmChoice, type VmmName, vmmNames } from "./vmm/capabilities.ts";
 export { describeStop, type StopReason, type VmState } from "./vmm/vm-state.ts";
 export type { BootImage, SavedMachine, VirtualMachine, Vmm, VmOrigin, VmSpec } from "./vmm/vmm.ts";
 export { type OpenSharesOptions, openShares } from "./workspace/open-shares.ts";

@@ -3,16 +3,26 @@
 import { join } from "node:path";
 import { type Platform, readTextIfPresent, tryParseJson, writeFileAtomic } from "@kelpie/platform";
 import type { AgentClient } from "../agent/agent-client.ts";
+import type { DeviceKind, VmmCapabilities } from "../vmm/capabilities.ts";
 import type { VirtualMachine, VmSpec } from "../vmm/vmm.ts";
 
 /** Slots that every machine has, so that one template fits whatever is attached to its clones. They cost no time at boot. */
 const usualPlugSlots = 4;
 
 /** What attachments need of a machine from its start on. */
-export type MachineNeeds = Pick<VmSpec, "sharedMemory" | "ninepDirectories" | "plugSlots">;
+export type MachineNeeds = Pick<VmSpec, "sharedMemory" | "ninepDirectories" | "sharedDirectories"> & {
+  /** What {@link Attachment.attach} plugs in. */
+  readonly plugs?: readonly DeviceKind[];
+};
 
 /** The running sandbox that something is attached to. */
-export interface AttachTarget {
+export interface AttachTarget extends FinishTarget {
+  /** Of the machine's monitor. */
+  readonly capabilities: VmmCapabilities;
+}
+
+/** The running sandbox that something was attached to, maybe by another process. */
+export interface FinishTarget {
   readonly machine: VirtualMachine;
   readonly agent: AgentClient;
   /** The sandbox's own directory, mode 0700. */
@@ -24,7 +34,8 @@ export interface AttachTarget {
 
 /** Something to attach. Disposing it ends what it has on the host. */
 export interface Attachment extends AsyncDisposable {
-  readonly needs: MachineNeeds;
+  /** Of a machine of a monitor that can so much: what it cannot is refused by who starts it. */
+  needs(capabilities: VmmCapabilities): MachineNeeds;
   /** One line for a person: what it is, by which way, and why by that. */
   readonly description: string;
   /** Plugs it in and has the guest use it: called once the guest answers, and is unique, before any workload. */
@@ -33,18 +44,24 @@ export interface Attachment extends AsyncDisposable {
    * Brings home what the guest has done with it, while the guest still answers; nothing of the workload runs any more.
    * Returns lines for the person: what could not be brought home as it was meant.
    */
-  finish(target: AttachTarget): Promise<readonly string[]>;
+  finish(target: FinishTarget): Promise<readonly string[]>;
 }
 
 /** What a machine needs for all of them. */
-export function needsOf(attachments: readonly Attachment[]): MachineNeeds & { readonly plugSlots: number } {
-  const needs = attachments.map((attachment) => attachment.needs);
-  const slots = needs.reduce((sum, { plugSlots = 0 }) => sum + plugSlots, 0);
+export function needsOf(
+  attachments: readonly Attachment[],
+  capabilities: VmmCapabilities,
+): MachineNeeds & { readonly plugs: readonly DeviceKind[]; readonly plugSlots: number } {
+  const needs = attachments.map((attachment) => attachment.needs(capabilities));
+  const plugs = needs.flatMap((need) => need.plugs ?? []);
   const ninepDirectories = needs.flatMap((need) => need.ninepDirectories ?? []);
+  const sharedDirectories = needs.flatMap((need) => need.sharedDirectories ?? []);
   return {
-    plugSlots: Math.max(usualPlugSlots, slots),
+    plugs,
+    plugSlots: Math.max(usualPlugSlots, plugs.length),
     ...(needs.some(({ sharedMemory }) => sharedMemory === true) ? { sharedMemory: true } : {}),
     ...(ninepDirectories.length === 0 ? {} : { ninepDirectories }),
+    ...(sharedDirectories.length === 0 ? {} : { sharedDirectories }),
   };
 }
 

@@ -1,20 +1,20 @@
 // What one can do to a sandbox that lives on without talking to its guest: pause, resume, stop, kill.
 
 import { KelpieError, type Platform } from "@kelpie/platform";
-import { KeptMachine } from "../vmm/qemu/kept-machine.ts";
+import { attachMachine } from "../vmm/backends.ts";
 import type { KnownSandbox } from "./registry.ts";
 import { Sandbox } from "./sandbox.ts";
 import { type SandboxState, sandboxState } from "./sandbox-state.ts";
 
 /** Stops the guest's processor where it is. `guest-lost` where it does not run. */
-export async function pauseSandbox(platform: Platform, { directory }: KnownSandbox): Promise<void> {
-  await using machine = await KeptMachine.attach(platform, directory);
+export async function pauseSandbox(platform: Platform, { directory, record }: KnownSandbox): Promise<void> {
+  await using machine = await attachMachine(platform, record.vmm, directory);
   await machine.pause();
 }
 
 /** Lets a paused guest go on. `guest-lost` where there is none. */
-export async function resumeSandbox(platform: Platform, { directory }: KnownSandbox): Promise<void> {
-  await using machine = await KeptMachine.attach(platform, directory);
+export async function resumeSandbox(platform: Platform, { directory, record }: KnownSandbox): Promise<void> {
+  await using machine = await attachMachine(platform, record.vmm, directory);
   await machine.resume();
 }
 
@@ -22,7 +22,7 @@ export async function resumeSandbox(platform: Platform, { directory }: KnownSand
 export async function killSandbox(platform: Platform, sandbox: KnownSandbox): Promise<void> {
   if (!isRunning(sandbox.state)) return;
   try {
-    await using machine = await KeptMachine.attach(platform, sandbox.directory);
+    await using machine = await attachMachine(platform, sandbox.record.vmm, sandbox.directory);
     await machine.kill();
   } catch (error) {
     if (!KelpieError.is(error) || error.code !== "guest-lost") throw error;

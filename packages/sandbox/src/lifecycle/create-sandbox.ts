@@ -2,6 +2,7 @@
 
 import { cancelled } from "@kelpie/platform";
 import { startGuest } from "../templates/start-guest.ts";
+import { requireCapabilities } from "../vmm/capabilities.ts";
 import type { VmSpec } from "../vmm/vmm.ts";
 import { leasePorts, ownPorts } from "./agent-ports.ts";
 import { needsOf, writeDescriptions } from "./attachment.ts";
@@ -17,7 +18,7 @@ import {
   requestDefaults,
   type SandboxOptions,
 } from "./sandbox-options.ts";
-import { attachTarget, explainLoss, type SandboxParts } from "./sandbox-parts.ts";
+import { explainLoss, type SandboxParts, targetOf } from "./sandbox-parts.ts";
 
 const defaultBootTimeoutMs = 60_000;
 
@@ -41,6 +42,12 @@ export async function createSandbox(
   const lease = { holder: `sandbox ${name}`, ...(kept === undefined ? {} : { whileExists: runDirectory }) };
   lasting.use(await source.lease(lease));
   for (const attachment of attachments) lasting.use(attachment);
+  const needs = needsOf(attachments, vmm.capabilities);
+  requireCapabilities(vmm, {
+    ...needs,
+    architecture: source.image.architecture,
+    ...(keep === undefined ? {} : { keep: keepOptions(keep, bootTimeoutMs) }),
+  });
 
   const ports =
     kept === undefined
@@ -48,7 +55,9 @@ export async function createSandbox(
       : resources.use(
           await leasePorts(platform, { directory: runDirectory, ports: agentPorts, name, signal }),
         );
+  const { plugs: _plugs, ...machineNeeds } = needs;
   const spec = machineSpec(options, source, {
+    needs: machineNeeds,
     runDirectory,
     hostname: kept?.record.name ?? `${source.image.hostname?.slice(0, 40) ?? "kelpie"}-${id}`,
     bootTimeoutMs,
@@ -62,7 +71,8 @@ export async function createSandbox(
     ...{ attachments, livesOn: kept !== undefined, defaults: requestDefaults(options) },
   };
   try {
-    for (const attachment of attachments) await attachment.attach(attachTarget(parts, signal));
+    const target = { ...targetOf(parts, signal), capabilities: vmm.capabilities };
+    for (const attachment of attachments) await attachment.attach(target);
     if (kept !== undefined) {
       await writeDescriptions(platform, runDirectory, attachments);
       await kept.confirm();
@@ -78,15 +88,20 @@ export async function createSandbox(
 
 /** The machine that `options` ask for. */
 function machineSpec(
-  { memoryMiB = defaultMemoryMiB, cpus = 1, diskBytes, attachments = [], keep }: SandboxOptions,
+  { memoryMiB = defaultMemoryMiB, cpus = 1, diskBytes, keep }: SandboxOptions,
   { image }: ResolvedSource,
-  own: { readonly runDirectory: string; readonly hostname: string; readonly bootTimeoutMs: number },
+  own: {
+    readonly needs: Partial<VmSpec>;
+    readonly runDirectory: string;
+    readonly hostname: string;
+    readonly bootTimeoutMs: number;
+  },
 ): VmSpec {
-  const { runDirectory, hostname, bootTimeoutMs } = own;
+  const { needs, runDirectory, hostname, bootTimeoutMs } = own;
   return {
     ...{ image, memoryMiB, cpus, agentPorts, runDirectory, hostname: hostnameOf(hostname) },
     ...(diskBytes === undefined ? {} : { diskBytes }),
     ...(keep === undefined ? {} : { keep: keepOptions(keep, bootTimeoutMs) }),
-    ...needsOf(attachments),
+    ...needs,
   };
 }

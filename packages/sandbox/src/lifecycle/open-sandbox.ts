@@ -1,7 +1,7 @@
 // Opening a sandbox that lives on, from any process.
 
 import { KelpieError, kelpieHome, realPlatform } from "@kelpie/platform";
-import { KeptMachine } from "../vmm/qemu/kept-machine.ts";
+import { attachMachine } from "../vmm/backends.ts";
 import { agentOver, leasePorts } from "./agent-ports.ts";
 import { findSandbox } from "./registry.ts";
 import { type OpenSandboxOptions, requestDefaults } from "./sandbox-options.ts";
@@ -21,7 +21,7 @@ export async function openSandbox(
   const { id, name } = record;
   requireRunning(name, state);
   await using resources = new AsyncDisposableStack();
-  const machine = resources.use(await KeptMachine.attach(platform, directory));
+  const machine = resources.use(await attachMachine(platform, record.vmm, directory));
   const ports = resources.use(
     await leasePorts(platform, { directory, ports: record.agentPorts, name, signal }),
   );

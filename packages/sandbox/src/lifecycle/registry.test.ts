@@ -18,6 +18,7 @@ const draft: SandboxDraft = {
   cpus: 1,
   agentPorts: 16,
   env: { A: "b" },
+  vmm: "qemu",
   monitorDescription: "played",
   removeAtEnd: false,
 };

@@ -2,7 +2,9 @@
 
 import { type Architecture, KelpieError, kelpieHome, type Platform, realPlatform } from "@kelpie/platform";
 import type { LeaseOptions, StoredImage } from "@kelpie/images";
-import { openQemu, type QemuVmm } from "../vmm/qemu/qemu-vmm.ts";
+import { openVmm } from "../vmm/backends.ts";
+import type { VmmChoice } from "../vmm/capabilities.ts";
+import type { OpenBackendOptions } from "../vmm/backend.ts";
 import type { BootImage, Vmm } from "../vmm/vmm.ts";
 import type { SandboxImage } from "./sandbox-record.ts";
 
@@ -19,8 +21,8 @@ export interface SandboxSource {
   readonly image?: string | StoredImage | BootImage;
   /** Of the image, where that is named. This machine's when absent. */
   readonly architecture?: Architecture;
-  /** QEMU when absent. */
-  readonly vmm?: Vmm;
+  /** A monitor, or which: `qemu`, or `auto`. KELPIE_VMM in the environment, or `auto`, when absent (docs/backends.md). */
+  readonly vmm?: Vmm | VmmChoice;
   /** Told what a person should know, once: that guests are emulated, and why. */
   readonly onNotice?: (notice: string) => void;
 }
@@ -36,18 +38,23 @@ export interface ResolvedSource {
   readonly vmm: Vmm;
 }
 
-/** Fills in what is absent. `not-found` without an image, `missing-tool` without QEMU. */
+/** Fills in what is absent. `not-found` without an image, `missing-tool` without a monitor. */
 export async function resolveSource(source: SandboxSource, signal: AbortSignal): Promise<ResolvedSource> {
   const { platform = realPlatform, image = "latest" } = source;
   const { home = kelpieHome(platform.host) } = source;
   const found = await findSource(platform, home, image, source, signal);
   const { architecture } = found.image;
-  const vmm = source.vmm ?? (await noticed(openQemu(platform, { architecture, home, signal }), source));
+  const vmm = await monitorOf(source, platform, { architecture, home, signal });
   return { platform, home, vmm, ...found };
 }
 
-async function noticed(opening: Promise<QemuVmm>, { onNotice }: SandboxSource): Promise<Vmm> {
-  const vmm = await opening;
+async function monitorOf(
+  { vmm: wanted, onNotice }: SandboxSource,
+  platform: Platform,
+  options: OpenBackendOptions,
+): Promise<Vmm> {
+  if (typeof wanted === "object") return wanted;
+  const vmm = await openVmm(platform, { ...options, ...(wanted === undefined ? {} : { vmm: wanted }) });
   if (vmm.notice !== undefined) onNotice?.(vmm.notice);
   return vmm;
 }

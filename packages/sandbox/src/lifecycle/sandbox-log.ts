@@ -5,7 +5,7 @@ import type { Platform } from "@kelpie/platform";
 import { keptText } from "../vmm/keeper/kept-files.ts";
 import { keeperFiles } from "../vmm/keeper/keeper-script.ts";
 import { printable } from "../vmm/printable.ts";
-import { KeptMachine } from "../vmm/qemu/kept-machine.ts";
+import { attachMachine } from "../vmm/backends.ts";
 import type { KnownSandbox } from "./registry.ts";
 
 /** `console`: the guest's. `monitor`: QEMU's own words. */
@@ -27,11 +27,12 @@ export async function readLog(
 /** As {@link readLog}, and then what comes until the sandbox has ended. `missing-tool` without `tail`. */
 export async function* followLog(
   platform: Platform,
-  { directory }: KnownSandbox,
+  sandbox: KnownSandbox,
   kind: LogKind,
   signal: AbortSignal,
 ): AsyncGenerator<string, undefined> {
   const { files, processes } = platform;
+  const { directory } = sandbox;
   const path = join(directory, keeperFiles[fileOf[kind]]);
   for await (const piece of keptText(files, directory, fileOf[kind]))
     yield printable(Buffer.from(piece).toString("utf8"));
@@ -39,15 +40,19 @@ export async function* followLog(
   // `tail` waits for the system to tell of changes, and takes up the next file when this one is put aside.
   const args = ["-c", `+${(status?.sizeBytes ?? 0) + 1}`, "-F", path];
   await using tail = await processes.spawn("tail", args, { stderr: "ignore", signal });
-  void endWithMachine(platform, directory, () => tail.kill("SIGTERM"));
+  void endWithMachine(platform, sandbox, () => tail.kill("SIGTERM"));
   const decoder = new TextDecoder();
   const chunks: AsyncIterable<Uint8Array> = tail.stdout ?? nothing();
   for await (const chunk of chunks) yield printable(decoder.decode(chunk, { stream: true }));
 }
 
-async function endWithMachine(platform: Platform, directory: string, end: () => void): Promise<void> {
+async function endWithMachine(
+  platform: Platform,
+  { record, directory }: KnownSandbox,
+  end: () => void,
+): Promise<void> {
   try {
-    await using machine = await KeptMachine.attach(platform, directory);
+    await using machine = await attachMachine(platform, record.vmm, directory);
     await machine.stopped;
   } catch {
     // It has ended already.

@@ -77,6 +77,7 @@ export function draft(options: SandboxOptions, keep: KeepSandbox, source: Resolv
   const { name, ttlMs, idleTimeoutMs, removeAtEnd = false } = keep;
   return {
     image: source.imageRecord,
+    vmm: source.vmm.name,
     monitorDescription: source.vmm.description,
     ...{ memoryMiB, cpus, agentPorts, env, removeAtEnd },
     ...(name === undefined ? {} : { name }),

@@ -5,7 +5,7 @@ import type { AgentClient } from "../agent/agent-client.ts";
 import type { GuestStart } from "../templates/start-guest.ts";
 import { describeStop } from "../vmm/vm-state.ts";
 import type { VirtualMachine } from "../vmm/vmm.ts";
-import type { Attachment, AttachTarget } from "./attachment.ts";
+import type { Attachment, FinishTarget } from "./attachment.ts";
 import { endOf } from "./await-guest.ts";
 import type { RequestDefaults } from "./sandbox-options.ts";
 
@@ -30,7 +30,7 @@ export interface SandboxParts {
 }
 
 /** The sandbox as its attachments see it. */
-export function attachTarget(parts: SandboxParts, signal: AbortSignal): AttachTarget {
+export function targetOf(parts: SandboxParts, signal: AbortSignal): FinishTarget {
   const { machine, agent, runDirectory, livesOn } = parts;
   return { machine, agent, runDirectory, livesOn, signal };
 }

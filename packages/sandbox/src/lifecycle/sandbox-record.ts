@@ -11,6 +11,7 @@ import {
   tryParseJson,
   writeFileAtomic,
 } from "@kelpie/platform";
+import { type VmmName, vmmNames } from "../vmm/capabilities.ts";
 
 /** How far the start came. What happened later is the keeper's to say. */
 export type SandboxPhase =
@@ -31,6 +32,8 @@ export interface SandboxRecord {
   readonly pidsLimit?: number;
   /** Variables of every command. */
   readonly env: Readonly<Record<string, string>>;
+  /** Which monitor runs it. */
+  readonly vmm: VmmName;
   readonly monitorDescription: string;
   readonly createdMs: number;
   readonly ttlMs?: number;
@@ -115,6 +118,7 @@ class Fields {
       ...this.#optional("diskBytes"),
       ...this.#optional("pidsLimit"),
       env: this.#object("env").#texts(),
+      vmm: this.#vmm(),
       monitorDescription: this.#text("monitorDescription"),
       createdMs: this.#number("createdMs"),
       ...this.#optional("ttlMs"),
@@ -124,6 +128,14 @@ class Fields {
       creator: this.#object("creator").#process(),
       phase: this.#object("phase").#phase(),
     };
+  }
+
+  /** Records from before there was a choice name none. */
+  #vmm(): VmmName {
+    const found = this.#fields["vmm"] ?? "qemu";
+    const name = vmmNames.find((known) => known === found);
+    if (name === undefined) throw this.#wrong(`one of ${vmmNames.join(", ")} as vmm`);
+    return name;
   }
 
   #phase(): SandboxPhase {

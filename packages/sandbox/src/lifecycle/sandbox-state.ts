@@ -2,7 +2,8 @@
 
 import { isSameProcessAlive, type Platform } from "@kelpie/platform";
 import { keptDiagnosis, keptStop } from "../vmm/keeper/kept-files.ts";
-import { KeptMachine } from "../vmm/qemu/kept-machine.ts";
+import { attachMachine } from "../vmm/backends.ts";
+import type { VmmName } from "../vmm/capabilities.ts";
 import { describeStop, type StopReason } from "../vmm/vm-state.ts";
 import type { SandboxRecord } from "./sandbox-record.ts";
 
@@ -45,7 +46,7 @@ export async function sandboxState(
       ? { kind: "lost", reason: "its keeper was killed" }
       : await endState(files, directory, late);
   }
-  return await processorState(platform, directory);
+  return await processorState(platform, record.vmm, directory);
 }
 
 async function endState(
@@ -79,9 +80,9 @@ async function endState(
   }
 }
 
-async function processorState(platform: Parts, directory: string): Promise<SandboxState> {
+async function processorState(platform: Parts, vmm: VmmName, directory: string): Promise<SandboxState> {
   try {
-    await using machine = await KeptMachine.attach(platform, directory);
+    await using machine = await attachMachine(platform, vmm, directory);
     const status = await machine.status();
     switch (status.kind) {
       case "running":

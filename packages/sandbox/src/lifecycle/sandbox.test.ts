@@ -114,7 +114,7 @@ test("attachments are attached in order once the guest answers, brought home in 
   const machine = new PlayedMachine(agent.open);
   const steps: string[] = [];
   const attachment = (name: string): Attachment => ({
-    needs: { plugSlots: 3 },
+    needs: () => ({ plugs: ["disk", "disk", "disk"] }),
     description: name,
     attach: async ({ agent: client }) => {
       await client.ping();
@@ -146,7 +146,7 @@ test("an attachment that cannot be attached ends the sandbox with its own error"
   const machine = new PlayedMachine(agent.open);
   let isDisposed = false;
   const attachment: Attachment = {
-    needs: {},
+    needs: () => ({}),
     description: "refused",
     attach: () => Promise.reject(new KelpieError("permission-denied", "no")),
     finish: () => Promise.resolve([]),

@@ -11,7 +11,7 @@ import { restoreDiskShares } from "../workspace/restore-shares.ts";
 import { createSandbox } from "./create-sandbox.ts";
 import { openSandbox } from "./open-sandbox.ts";
 import type { OpenSandboxOptions, SandboxOptions } from "./sandbox-options.ts";
-import { attachTarget, consoleTail, explainLoss, type SandboxParts } from "./sandbox-parts.ts";
+import { targetOf, consoleTail, explainLoss, type SandboxParts } from "./sandbox-parts.ts";
 
 const defaultPowerOffWithinMs = 10_000;
 
@@ -107,7 +107,7 @@ export class Sandbox implements AsyncDisposable {
     const { platform, runDirectory, home } = this.#parts;
     const attachments = this.#parts.attachments ?? (await restoreDiskShares(platform, home, runDirectory));
     for (const attachment of attachments.toReversed()) {
-      reports.push(...(await attachment.finish(attachTarget(this.#parts, signal))));
+      reports.push(...(await attachment.finish(targetOf(this.#parts, signal))));
     }
     return reports;
   }

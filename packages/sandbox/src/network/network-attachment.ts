@@ -31,7 +31,6 @@ export function openNetwork(platform: Platform, options: NetworkOptions): Attach
 }
 
 class NetworkAttachment implements Attachment {
-  readonly needs: MachineNeeds = { plugSlots: 1 };
   readonly description: string;
   readonly #platform: Platform;
   readonly #options: NetworkOptions;
@@ -41,6 +40,10 @@ class NetworkAttachment implements Attachment {
     this.#platform = platform;
     this.#options = options;
     this.description = describeNetwork(options);
+  }
+
+  needs(): MachineNeeds {
+    return { plugs: ["network"] };
   }
 
   async attach(target: AttachTarget): Promise<void> {

@@ -7,6 +7,7 @@ import { KelpieError, realPlatform } from "@kelpie/platform";
 import { ownPorts } from "../lifecycle/agent-ports.ts";
 import { type FakeAgent, playAgent } from "../testing/fake-agent.ts";
 import { PlayedMachine } from "../testing/played-machine.ts";
+import { qemuCapabilities } from "../vmm/qemu/capabilities.ts";
 import type { VirtualMachine, Vmm, VmSpec } from "../vmm/vmm.ts";
 import { startGuest, type StartedGuest, type StartKind } from "./start-guest.ts";
 
@@ -26,6 +27,8 @@ async function write(path: string, text: string): Promise<void> {
 
 /** A monitor that keeps what it was asked to start. */
 class PlayedMonitor implements Vmm {
+  readonly name = "qemu";
+  readonly capabilities = qemuCapabilities;
   readonly description = "played";
   readonly origins: string[] = [];
   readonly stateKey = (spec: VmSpec): Promise<string> => Promise.resolve(String(spec.memoryMiB));
@@ -148,8 +151,9 @@ test("where the machine cannot be saved the guest boots and says why, and nothin
 
 test("where the monitor cannot restore at all the guest boots and says so", async () => {
   await inWorld(SavableMachine, async ({ monitor, start }) => {
-    const { description } = monitor;
-    await using guest = await start("auto", { description, start: (spec) => monitor.start(spec) });
+    const { name, capabilities, description } = monitor;
+    const vmm: Vmm = { name, capabilities, description, start: (spec: VmSpec) => monitor.start(spec) };
+    await using guest = await start("auto", vmm);
     assert.ok(guest.start.kind === "cold");
     assert.equal(guest.start.reason, "played cannot save and restore machines");
   });

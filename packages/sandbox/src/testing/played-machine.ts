@@ -4,6 +4,7 @@ import type { Duplex } from "node:stream";
 import { KelpieError } from "@kelpie/platform";
 import { ConsoleLog } from "../vmm/console-log.ts";
 import type { PluggableDevice } from "../vmm/pluggable.ts";
+import { qemuCapabilities } from "../vmm/qemu/capabilities.ts";
 import { nextVmState, type StopReason, type VmState } from "../vmm/vm-state.ts";
 import type { BootImage, Diagnosis, VirtualMachine, Vmm } from "../vmm/vmm.ts";
 
@@ -67,5 +68,10 @@ export class PlayedMachine implements VirtualMachine {
 
 /** A monitor that starts `machine`. */
 export function playedVmm(machine: VirtualMachine): Vmm {
-  return { description: "played", start: () => Promise.resolve(machine) };
+  return {
+    name: "qemu",
+    capabilities: qemuCapabilities,
+    description: "played",
+    start: () => Promise.resolve(machine),
+  };
 }

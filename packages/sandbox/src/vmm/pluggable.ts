@@ -52,8 +52,8 @@ export interface PublishedPort {
   readonly guestPort: number;
 }
 
-/** A directory that 9p can offer. */
-export interface NinepDirectory {
+/** A directory of the host that a machine is started with. Its path is absolute and without symlinks. */
+export interface SharedDirectory {
   readonly name: string;
   readonly path: string;
   readonly readOnly: boolean;

@@ -2,8 +2,9 @@
 
 import type { Duplex } from "node:stream";
 import type { Architecture } from "@kelpie/platform";
+import type { AgentCarrier, VmmCapabilities, VmmName } from "./capabilities.ts";
 import type { ConsoleLog } from "./console-log.ts";
-import type { NinepDirectory, PluggableDevice } from "./pluggable.ts";
+import type { PluggableDevice, SharedDirectory } from "./pluggable.ts";
 import type { StopReason, VmState } from "./vm-state.ts";
 
 /** The four files a guest boots from, by path. Nothing of it is ever written to. */
@@ -54,7 +55,11 @@ export interface VmSpec {
   /** Whether the guest's memory can be mapped by daemons beside the monitor, as virtio-fs needs it. Default false. */
   readonly sharedMemory?: boolean;
   /** Directories that 9p devices will offer. */
-  readonly ninepDirectories?: readonly NinepDirectory[];
+  readonly ninepDirectories?: readonly SharedDirectory[];
+  /** Directories that the monitor itself offers by virtio-fs, each under its name as the tag. */
+  readonly sharedDirectories?: readonly SharedDirectory[];
+  /** How the agent is reached: one of the monitor's {@link VmmCapabilities.carriers}, the first of them when absent. */
+  readonly carrier?: AgentCarrier;
   /** How it lives on when this process ends, under a keeper of its own. Absent: it ends with this process. */
   readonly keep?: KeepOptions;
   /** An empty directory of this machine alone, mode 0700, for sockets, the console log and the writable layer. */
@@ -82,13 +87,19 @@ export interface Diagnosis {
   readonly monitorOutput: string;
 }
 
-/** Starts virtual machines. */
+/** Starts virtual machines. Every monitor passes the suite in `testing/vmm-compliance`. */
 export interface Vmm {
-  /** Its name and version, for people. */
+  readonly name: VmmName;
+  readonly capabilities: VmmCapabilities;
+  /** Its program or library and what it runs on, for people. */
   readonly description: string;
+  /** One line for the person, once: why it is slower than this host might be, or why it and no other was chosen. */
+  readonly notice?: string | undefined;
   /**
-   * Starts a machine; resolves once its processor runs, long before the guest is ready.
-   * `missing-tool`, `boot-failed` with the monitor's own words, `cancelled`.
+   * Starts a machine; resolves once its processor runs, long before the guest is ready. What its run directory holds
+   * then is gone with it, but for `console.log`, the console's beginning up to a bound.
+   * `unsupported` for what its capabilities exclude, `not-found`, `missing-tool`, `boot-failed` with the monitor's own
+   * words, `cancelled`.
    */
   start(spec: VmSpec, signal: AbortSignal): Promise<VirtualMachine>;
   /**
@@ -111,18 +122,34 @@ export interface VirtualMachine extends AsyncDisposable {
    * goes on: dispose it. `process-failed` with the monitor's words, `unsupported`, `cancelled`, `timeout`.
    */
   save(state: string, signal: AbortSignal): Promise<void>;
-  /** Stops its processor where it is, and {@link resume} lets it go on. */
+  /** Stops its processor where it is, and {@link resume} lets it go on. `unsupported` by a monitor that cannot. */
   pause(): Promise<void>;
   resume(): Promise<void>;
   /** Ends it at once, one that was released too. Resolves when nothing of it runs. */
   kill(): Promise<void>;
   /** Leaves a machine that was started with `keep` to its keeper: disposing this object does not end it any more. */
   release(): Promise<void>;
-  /** Opens the host's side of agent port `index`. A port has one user at a time. */
+  /**
+   * Opens the host's side of agent port `index`, which has one user at a time; where vsock is the carrier, any index is a
+   * connection of its own.
+   */
   connectAgent(index: number, signal: AbortSignal): Promise<Duplex>;
   /**
    * Plugs a device into a free slot; the guest notices it some 100 ms later. `limit-exceeded` when no slot is free,
    * `process-failed` with the monitor's words, `unsupported` by a monitor that cannot.
    */
   plug(device: PluggableDevice): Promise<void>;
+}
+
+/** What a monitor says of the processor, reduced to what a person asks. */
+export type RunStatus =
+  | { readonly kind: "running" }
+  | { readonly kind: "paused" }
+  /** It stands because of something that happened, such as `io-error`. */
+  | { readonly kind: "stuck"; readonly state: string };
+
+/** A machine under a keeper, seen from any process. Disposing this leaves the machine as it is. */
+export interface AttachedMachine extends VirtualMachine {
+  /** Whether the processor runs. `guest-lost`, or `timeout` while somebody else holds the monitor. */
+  status(): Promise<RunStatus>;
 }

@@ -1,12 +1,14 @@
-// A directory by whichever way the guest's kernel allows that keeps the warm start: 9p, else a disk.
+// A directory by the best way that monitor and guest allow: shared while the sandbox runs if it can be, else a disk.
 
-import type { Attachment, AttachTarget, MachineNeeds } from "../lifecycle/attachment.ts";
+import type { Attachment, AttachTarget, FinishTarget, MachineNeeds } from "../lifecycle/attachment.ts";
+import type { VmmCapabilities } from "../vmm/capabilities.ts";
 import { DiskShare, type DiskShareOptions } from "./disk-share.ts";
 import { hasNinep, NinepShare } from "./ninep-share.ts";
+import { VirtioFsShare } from "./virtiofs-share.ts";
 
 /** See the head of this file. */
 export class AutoShare implements Attachment {
-  readonly needs: MachineNeeds;
+  readonly #virtioFs: VirtioFsShare;
   readonly #ninep: NinepShare;
   readonly #disk: DiskShare;
   #chosen: Attachment | undefined;
@@ -14,6 +16,7 @@ export class AutoShare implements Attachment {
   /** `options.share.source` is without symlinks in its path. */
   constructor(options: DiskShareOptions) {
     const { platform, share, name } = options;
+    this.#virtioFs = new VirtioFsShare(platform, share, name, "chosen: the monitor shares it by itself");
     this.#ninep = new NinepShare(
       platform,
       share,
@@ -24,24 +27,34 @@ export class AutoShare implements Attachment {
       options,
       "chosen: the guest's kernel has no 9p, and virtiofs would cost the warm start",
     );
-    this.needs = this.#ninep.needs;
   }
 
   get description(): string {
     return (this.#chosen ?? this.#disk).description;
   }
 
+  needs(capabilities: VmmCapabilities): MachineNeeds {
+    if (capabilities.sharesDirectories) return this.#virtioFs.needs(capabilities);
+    return capabilities.plugs.includes("9p") ? this.#ninep.needs() : this.#disk.needs();
+  }
+
   async attach(target: AttachTarget): Promise<void> {
-    this.#chosen = (await hasNinep(target.agent, target.signal)) ? this.#ninep : this.#disk;
+    this.#chosen = await this.#choose(target);
     await this.#chosen.attach(target);
   }
 
-  async finish(target: AttachTarget): Promise<readonly string[]> {
+  async finish(target: FinishTarget): Promise<readonly string[]> {
     return (await this.#chosen?.finish(target)) ?? [];
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#virtioFs[Symbol.asyncDispose]();
     await this.#ninep[Symbol.asyncDispose]();
     await this.#disk[Symbol.asyncDispose]();
+  }
+
+  async #choose({ capabilities, agent, signal }: AttachTarget): Promise<Attachment> {
+    if (capabilities.sharesDirectories) return this.#virtioFs;
+    return capabilities.plugs.includes("9p") && (await hasNinep(agent, signal)) ? this.#ninep : this.#disk;
   }
 }

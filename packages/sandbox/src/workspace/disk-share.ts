@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { acquireFileLock, describeError, KelpieError, type Platform } from "@kelpie/platform";
 import { guestError } from "../agent/guest-error.ts";
-import type { Attachment, AttachTarget, MachineNeeds } from "../lifecycle/attachment.ts";
+import type { Attachment, AttachTarget, FinishTarget, MachineNeeds } from "../lifecycle/attachment.ts";
 import { applyChanges } from "./apply-changes.ts";
 import { changesOf } from "./changes.ts";
 import { readDisk, treeOnDisk, writeDisk } from "./disk-image.ts";
@@ -31,7 +31,6 @@ export interface DiskShareOptions {
 
 /** See the head of this file. */
 export class DiskShare implements Attachment {
-  readonly needs: MachineNeeds = { plugSlots: 1 };
   readonly description: string;
   readonly #options: DiskShareOptions;
   #record: ShareRecord | undefined;
@@ -47,6 +46,10 @@ export class DiskShare implements Attachment {
     const restored = new DiskShare({ platform, home, share, name });
     restored.#record = record;
     return restored;
+  }
+
+  needs(): MachineNeeds {
+    return { plugs: ["disk"] };
   }
 
   async attach({ machine, agent, runDirectory, livesOn, signal }: AttachTarget): Promise<void> {
@@ -66,7 +69,7 @@ export class DiskShare implements Attachment {
     if (livesOn && !readOnly) await writeShareRecord(platform, runDirectory, this.#record);
   }
 
-  async finish({ agent, runDirectory, livesOn, signal }: AttachTarget): Promise<readonly string[]> {
+  async finish({ agent, runDirectory, livesOn, signal }: FinishTarget): Promise<readonly string[]> {
     const { platform, share } = this.#options;
     const record = this.#record;
     if (share.readOnly || record === undefined) return [];

@@ -2,7 +2,7 @@
 
 import { KelpieError, type Platform } from "@kelpie/platform";
 import type { AgentClient } from "../agent/agent-client.ts";
-import type { Attachment, AttachTarget, MachineNeeds } from "../lifecycle/attachment.ts";
+import type { Attachment, AttachTarget, FinishTarget, MachineNeeds } from "../lifecycle/attachment.ts";
 import { mountInGuest } from "./mount-in-guest.ts";
 import { describeShare, type Share } from "./share.ts";
 
@@ -12,7 +12,6 @@ const listLimitBytes = 64 << 10;
 
 /** See the head of this file. `unsupported` when it is attached to a guest whose kernel has no 9p. */
 export class NinepShare implements Attachment {
-  readonly needs: MachineNeeds;
   readonly description: string;
   readonly #platform: Platform;
   readonly #share: Share;
@@ -23,11 +22,15 @@ export class NinepShare implements Attachment {
     this.#platform = platform;
     this.#share = share;
     this.#name = name;
-    this.needs = {
-      plugSlots: 1,
-      ninepDirectories: [{ name: directoryOf(name), path: share.source, readOnly: share.readOnly }],
-    };
     this.description = describeShare(share, "9p", why);
+  }
+
+  needs(): MachineNeeds {
+    const { source, readOnly } = this.#share;
+    return {
+      plugs: ["9p"],
+      ninepDirectories: [{ name: directoryOf(this.#name), path: source, readOnly }],
+    };
   }
 
   async attach({ machine, agent, signal }: AttachTarget): Promise<void> {
@@ -44,7 +47,7 @@ export class NinepShare implements Attachment {
   }
 
   /** What the guest wrote is in the directory once its caches are. */
-  async finish({ agent, signal }: AttachTarget): Promise<readonly string[]> {
+  async finish({ agent, signal }: FinishTarget): Promise<readonly string[]> {
     await agent.system.sync({}, { signal });
     return [];
   }

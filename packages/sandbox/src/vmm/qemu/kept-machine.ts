@@ -15,22 +15,15 @@ import { endKeeper } from "../keeper/keeper.ts";
 import { keeperFiles } from "../keeper/keeper-script.ts";
 import { keptDiagnosis, keptProcess, keptStop } from "../keeper/kept-files.ts";
 import type { StopReason, VmState } from "../vm-state.ts";
-import type { Diagnosis, VirtualMachine } from "../vmm.ts";
+import type { AttachedMachine, Diagnosis, RunStatus } from "../vmm.ts";
 import { agentSocket } from "./arguments.ts";
 
 const controlWithinMs = 10_000;
 
-/** What QEMU says of the processor (QAPI `RunState`, reduced to what a person asks). */
-export type RunStatus =
-  | { readonly kind: "running" }
-  | { readonly kind: "paused" }
-  /** It stands because of something that happened, such as `io-error`. */
-  | { readonly kind: "stuck"; readonly state: string };
-
 type Parts = Pick<Platform, "clock" | "files" | "host" | "network" | "processes" | "random">;
 
 /** See the file's head. Disposing it leaves the machine as it is. */
-export class KeptMachine implements VirtualMachine {
+export class KeptMachine implements AttachedMachine {
   readonly #platform: Parts;
   readonly #directory: string;
   readonly #keeper: ProcessIdentity;
@@ -75,7 +68,6 @@ export class KeptMachine implements VirtualMachine {
     await this.control((qmp) => qmp.execute("cont"));
   }
 
-  /** Whether the processor runs. `guest-lost`, or `timeout` while somebody else holds the control socket. */
   async status(): Promise<RunStatus> {
     return this.control(async (qmp) => {
       const state = asObject(await qmp.execute("query-status"))?.["status"];

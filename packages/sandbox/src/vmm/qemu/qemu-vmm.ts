@@ -6,9 +6,11 @@ import { type AcceleratorChoice, chooseAccelerator } from "../probe/choose-accel
 import { launchKeeper } from "../keeper/keeper.ts";
 import { keeperFiles } from "../keeper/keeper-script.ts";
 import { tieToParent, tieToUs } from "../tied-command.ts";
+import { requireCapabilities } from "../capabilities.ts";
 import type { VirtualMachine, Vmm, VmSpec } from "../vmm.ts";
 import type { Accelerator } from "./accelerator.ts";
 import { agentSocket, qemuOptions, type QemuSetting } from "./arguments.ts";
+import { qemuCapabilities } from "./capabilities.ts";
 import { findQemu, type QemuInstallation } from "./find-qemu.ts";
 import { keptMonitorProcess, type MonitorProcess, ownMonitorProcess } from "./monitor-process.ts";
 import { flatten } from "./option.ts";
@@ -22,6 +24,8 @@ const socketPathLimitBytes = 103;
 
 /** Starts machines with an installed QEMU. */
 export class QemuVmm implements Vmm {
+  readonly name = "qemu";
+  readonly capabilities = qemuCapabilities;
   readonly description: string;
   readonly accelerator: Accelerator;
   /** One line for the person, once, when the guest is emulated although this host might have done better. */
@@ -40,6 +44,7 @@ export class QemuVmm implements Vmm {
   async start(spec: VmSpec, signal: AbortSignal): Promise<VirtualMachine> {
     const { network } = this.#platform;
     const { runDirectory } = spec;
+    requireCapabilities(this, { ...spec, architecture: spec.image.architecture });
     const qmpSocket = `${runDirectory}/qmp`;
     const overlay = spec.origin?.kind === "boot-to-save" ? spec.origin.disk : `${runDirectory}/root.qcow2`;
     requireShortPath(agentSocket(runDirectory, spec.agentPorts));
