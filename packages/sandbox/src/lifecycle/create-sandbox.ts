@@ -2,7 +2,7 @@
 
 import { cancelled } from "@kelpie/platform";
 import { startGuest } from "../templates/start-guest.ts";
-import { requireCapabilities } from "../vmm/capabilities.ts";
+import { requireCapabilities } from "../vmm/require-capabilities.ts";
 import type { VmSpec } from "../vmm/vmm.ts";
 import { leasePorts, ownPorts } from "./agent-ports.ts";
 import { needsOf, writeDescriptions } from "./attachment.ts";

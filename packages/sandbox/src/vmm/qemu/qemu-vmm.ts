@@ -6,7 +6,7 @@ import { type AcceleratorChoice, chooseAccelerator } from "../probe/choose-accel
 import { launchKeeper } from "../keeper/keeper.ts";
 import { keeperFiles } from "../keeper/keeper-script.ts";
 import { tieToParent, tieToUs } from "../tied-command.ts";
-import { requireCapabilities } from "../capabilities.ts";
+import { requireCapabilities } from "../require-capabilities.ts";
 import type { VirtualMachine, Vmm, VmSpec } from "../vmm.ts";
 import type { Accelerator } from "./accelerator.ts";
 import { agentSocket, qemuOptions, type QemuSetting } from "./arguments.ts";
