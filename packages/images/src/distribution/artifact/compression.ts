@@ -1,12 +1,14 @@
-// The compression of parts: zstd, in memory. To compress takes long and happens away from the main thread; to decompress
-// takes less than to hand the bytes over to another.
+// The compression of parts: zstd, in memory, away from the main thread, which has the network and the hashing to do.
 
 import { promisify } from "node:util";
-import { constants, zstdCompress, zstdDecompressSync } from "node:zlib";
+import { constants, zstdCompress, zstdDecompress } from "node:zlib";
 import { describeError, KelpieError } from "@kelpie/platform";
 
 const level = 9;
 const compress = promisify(zstdCompress);
+const decompress = promisify(zstdDecompress);
+/** What Node gives out of a pool that others share is smaller: a part's content is always a buffer of its own. */
+const leastBufferBytes = 64 << 10;
 
 /** The same bytes for the same content and the same build of Node. */
 export async function compressPart(bytes: Uint8Array): Promise<Uint8Array> {
@@ -15,14 +17,22 @@ export async function compressPart(bytes: Uint8Array): Promise<Uint8Array> {
   });
 }
 
-/** @throws KelpieError `malformed` where it is damaged or is not `sizeBytes` long. */
-export function decompressPart(bytes: Uint8Array, sizeBytes: number, where: string): Uint8Array {
+/**
+ * The content of a part, in a buffer of its own.
+ *
+ * @throws KelpieError `malformed` where it is damaged or is not `sizeBytes` long.
+ */
+export async function decompressPart(
+  bytes: Uint8Array,
+  sizeBytes: number,
+  where: string,
+): Promise<Uint8Array> {
   let content: Uint8Array;
   try {
-    content = zstdDecompressSync(bytes, {
+    content = await decompress(bytes, {
       maxOutputLength: sizeBytes,
       // With one byte more than there is, the output is one buffer, and no second one is made to see that it has ended.
-      chunkSize: Math.max(64, sizeBytes + 1),
+      chunkSize: Math.max(leastBufferBytes, sizeBytes + 1),
     });
   } catch (cause) {
     throw new KelpieError("malformed", "Cannot decompress a part of an image", {

@@ -1,5 +1,6 @@
 // Where the parts of an image come from: what an interrupted pull has kept, another version in the store, the registry.
 
+import { hash } from "node:crypto";
 import { join } from "node:path";
 import { type Files, KelpieError, type Platform } from "@kelpie/platform";
 import { imageFiles, type ImageMetadata } from "../../metadata/image-metadata.ts";
@@ -10,8 +11,14 @@ import type { TransferMeter } from "../progress.ts";
 import { decompressPart } from "./compression.ts";
 import { cutFile } from "./cut.ts";
 import type { ImagePart } from "./image-manifest.ts";
+import { releaseBytes } from "./release-bytes.ts";
 
 const maxRelatives = 2;
+/** Zeros compress to less than a part in so many. */
+const leastRatioOfZeros = 1000;
+/** As long as a part of zeros comes from us, and as many lengths: the digest of each costs time. */
+const longestZeros = 4 << 20;
+const maxZeroLengths = 16;
 
 /** A part as it lies in an image that is here already. */
 interface LocalPart {
@@ -55,6 +62,12 @@ function relatives(
     .slice(0, maxRelatives);
 }
 
+/** A part's content. */
+export type PartContent =
+  | { readonly kind: "zeros"; readonly sizeBytes: number }
+  /** Bytes in a buffer of their own, for `releaseBytes` once they have been used. */
+  | { readonly kind: "bytes"; readonly bytes: Uint8Array };
+
 /** Gives the content of parts, of which each comes from a verified blob or has the digest that it should have. */
 export class PartSource {
   readonly #platform: Platform;
@@ -62,6 +75,7 @@ export class PartSource {
   readonly #local: LocalParts;
   readonly #cache: string;
   readonly #meter: TransferMeter;
+  readonly #zeroDigests = new Map<number, string>();
 
   /** `cache` is an existing directory in which the blobs of an interrupted pull are kept. */
   constructor(
@@ -79,15 +93,30 @@ export class PartSource {
   }
 
   /** @throws KelpieError `digest-mismatch`, `malformed`, and what a transfer can fail with. */
-  async content(part: ImagePart, signal: AbortSignal): Promise<Uint8Array> {
+  async content(part: ImagePart, signal: AbortSignal): Promise<PartContent> {
+    if (this.#isZeros(part)) return { kind: "zeros", sizeBytes: part.sizeBytes };
     const local = this.#local.get(part.sha256);
     if (local !== undefined) {
       const bytes = await readLocal(this.#platform.files, local, part);
-      if (bytes !== undefined) return bytes;
+      if (bytes !== undefined) return { kind: "bytes", bytes };
     }
+    const blob = await this.#blob(part, signal);
     // The blob is verified, and so will the file be that it goes into: to hash the part between them would prove nothing.
-    const where = `${part.file}, byte ${part.offset}`;
-    return decompressPart(await this.#blob(part, signal), part.sizeBytes, where);
+    const bytes = await decompressPart(blob, part.sizeBytes, `${part.file}, byte ${part.offset}`);
+    releaseBytes(blob);
+    return { kind: "bytes", bytes };
+  }
+
+  /** Free space is most of many a file system, and comes in few sizes. */
+  #isZeros({ sizeBytes, sha256, blob }: ImagePart): boolean {
+    if (blob.size > sizeBytes / leastRatioOfZeros || sizeBytes > longestZeros) return false;
+    let digest = this.#zeroDigests.get(sizeBytes);
+    if (digest === undefined) {
+      if (this.#zeroDigests.size >= maxZeroLengths) return false;
+      digest = hash("sha256", new Uint8Array(sizeBytes));
+      this.#zeroDigests.set(sizeBytes, digest);
+    }
+    return digest === sha256;
   }
 
   async #blob({ blob }: ImagePart, signal: AbortSignal): Promise<Uint8Array> {

@@ -1,6 +1,7 @@
 // From a registry into the store.
 
 import { join } from "node:path";
+import type { ByteSink } from "@kelpie/formats";
 import { acquireFileLock, type Architecture, KelpieError, type Platform } from "@kelpie/platform";
 import { writeImageFile } from "../../build/file-sink.ts";
 import {
@@ -24,7 +25,8 @@ import { writeSparse } from "../sparse.ts";
 import { pullAttachments } from "./attachments.ts";
 import { imageOf } from "./image-index.ts";
 import { checkSizes, decodeImageManifest, type ImageContents } from "./image-manifest.ts";
-import { localParts, PartSource } from "./part-source.ts";
+import { localParts, type PartContent, PartSource } from "./part-source.ts";
+import { releaseBytes } from "./release-bytes.ts";
 import { findSignatures } from "./signatures.ts";
 
 const width = 6;
@@ -185,11 +187,25 @@ async function writeParts(
     const own = parts.filter((part) => part.file === file);
     const written = await writeImageFile(files, join(directory, file), async (sink) => {
       const contents = mapAhead(own, width, signal, (part, stop) => source.content(part, stop));
-      for await (const bytes of contents) {
-        await writeSparse(sink, bytes);
-        meter.done(bytes.length);
-      }
+      for await (const content of contents) meter.done(await writePart(sink, content));
     });
     checkContent(metadata, file, written);
+  }
+}
+
+/** Returns how many bytes the part has. */
+async function writePart(sink: ByteSink, content: PartContent): Promise<number> {
+  switch (content.kind) {
+    case "zeros":
+      await sink.skip(content.sizeBytes);
+      return content.sizeBytes;
+    case "bytes": {
+      const { length } = content.bytes;
+      await writeSparse(sink, content.bytes);
+      releaseBytes(content.bytes);
+      return length;
+    }
+    default:
+      return content satisfies never;
   }
 }
