@@ -2,7 +2,13 @@
 
 import type { StoredImage } from "@kelpie/images";
 import { KelpieError, type Terminal } from "@kelpie/platform";
-import { type GuestStart, type KeepSandbox, Sandbox, type SandboxOptions } from "@kelpie/sandbox";
+import {
+  type GuestStart,
+  type KeepSandbox,
+  parseVmmChoice,
+  Sandbox,
+  type SandboxOptions,
+} from "@kelpie/sandbox";
 import { architectureOf } from "./architecture.ts";
 import { type AttachmentValues, isLeftToUs, openAttachments } from "./attachment-options.ts";
 import { imageForUse } from "./choose-image.ts";
@@ -35,6 +41,11 @@ export const sandboxOptions = {
     value: "NAME=VALUE",
     help: "A variable of every command; any number of times",
   },
+  vmm: {
+    type: "string",
+    value: "NAME",
+    help: "What runs the machine: qemu, another that is installed, or auto [default: KELPIE_VMM, or auto]",
+  },
   cold: { type: "boolean", help: "Boot, even where a saved sandbox could be restored" },
 } as const;
 
@@ -62,13 +73,14 @@ export async function describeSandbox(
   context: CommandContext,
   options: SandboxValues,
 ): Promise<SandboxOptions> {
-  const { memory, cpus, disk, pids, env, cold } = options;
+  const { memory, cpus, disk, pids, env, cold, vmm } = options;
   const shape = {
     ...(memory === undefined ? {} : { memoryMiB: parseMebibytes(memory) }),
     ...(cpus === undefined ? {} : { cpus: parseCount(cpus, "processors") }),
     ...(disk === undefined ? {} : { diskBytes: parseBytes(disk) }),
     ...(pids === undefined ? {} : { pidsLimit: parsePids(pids) }),
     ...(env === undefined ? {} : { env: parseEnvironment(env) }),
+    ...(vmm === undefined ? {} : { vmm: parseVmmChoice(vmm) }),
     ...(cold === true ? { start: "cold" as const } : {}),
   };
   const image = await imageForUse(context, options.image ?? "latest", architectureOf(context, options.arch));

@@ -2,6 +2,7 @@
 
 import { command } from "../command.ts";
 import { examineHome, examineImages } from "../doctor/examine-home.ts";
+import { examineMonitors } from "../doctor/examine-monitors.ts";
 import {
   examineAcceleration,
   examineDevices,
@@ -24,6 +25,7 @@ export const doctor = command({
       ...(await examineEmulators(platform)),
       ...(await examineHome(platform, home)),
       ...(await examineAcceleration(platform, home, signal)),
+      ...(await examineMonitors(platform, home, signal)),
       ...(await examineDevices(platform)),
       ...(await examineImages(platform, home)),
       await examineDebian(platform),

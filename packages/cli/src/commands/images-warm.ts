@@ -6,11 +6,11 @@ import { command } from "../command.ts";
 import { formatSize } from "../output/size.ts";
 import { makeSandbox, sandboxOptions } from "../sandbox-options.ts";
 
-const { arch, memory, cpus, disk } = sandboxOptions;
+const { arch, memory, cpus, disk, vmm } = sandboxOptions;
 
 export const imagesWarm = command({
   positionals: "[VERSION]",
-  options: { arch, memory, cpus, disk, json: { type: "boolean", help: "Print JSON" } },
+  options: { arch, memory, cpus, disk, vmm, json: { type: "boolean", help: "Print JSON" } },
   details:
     "Makes the template that sandboxes of this image and shape are restored from, and tries it. Without it the first sandbox\ndoes so. Templates go with their image, and the longest unused when there are more than twelve.",
   async run(context, { options, positionals }) {

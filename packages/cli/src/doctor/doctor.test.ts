@@ -4,8 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { KelpieError, type Platform, realPlatform } from "@kelpie/platform";
+import { vmmNames } from "@kelpie/sandbox";
 import { examineHome, examineImages } from "./examine-home.ts";
 import { examineAcceleration, examineDevices, examineEmulators, examineHost } from "./examine-machine.ts";
+import { examineMonitors } from "./examine-monitors.ts";
 import { examineAlpine, examineDebian, examineLogins } from "./examine-sources.ts";
 import { formatFindings } from "./finding.ts";
 
@@ -128,4 +130,13 @@ test("findings are a line each, with what they cost and what to do below", () =>
     text,
     "ok       a       here\nlimited  longer  gone\n         costs: much\n         to change that: run x\n",
   );
+});
+
+test("each monitor has a line, with what installs one that is missing", async () => {
+  const monitors = await examineMonitors(bare, scratch, signal);
+  assert.deepEqual(
+    monitors.map(({ subject, verdict }) => [subject, verdict]),
+    vmmNames.map((name) => [`monitor ${name}`, "limited"]),
+  );
+  assert.ok(monitors.every(({ fix }) => fix !== undefined));
 });

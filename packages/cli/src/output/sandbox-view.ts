@@ -21,13 +21,13 @@ export function sandboxTable(entries: readonly SandboxEntry[], nowMs: number): s
 export function sandboxJson({ id, directory, record, state }: SandboxEntry): Record<string, unknown> {
   if (record === undefined) return { id, directory, state };
   const { name, image, memoryMiB, cpus, diskBytes, pidsLimit, createdMs, ttlMs, idleTimeoutMs } = record;
-  const { removeAtEnd, env, phase, monitorDescription: monitor } = record;
+  const { removeAtEnd, env, phase, vmm, monitorDescription: monitor } = record;
   const iso = (ms: number): string => new Date(ms).toISOString();
   return {
     ...{ id, name, state, image, memoryMiB, cpus, diskBytes, pidsLimit, env },
     created: iso(createdMs),
     ...(ttlMs === undefined ? {} : { ends: iso(createdMs + ttlMs) }),
-    ...{ idleTimeoutMs, removeAtEnd, monitor, directory },
+    ...{ idleTimeoutMs, removeAtEnd, vmm, monitor, directory },
     ...(phase.kind === "ready" ? { keeperPid: phase.keeper.pid, monitorPid: phase.monitor.pid } : {}),
   };
 }

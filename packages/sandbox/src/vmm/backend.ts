@@ -29,5 +29,6 @@ export interface Backend {
   open(platform: Platform, options: OpenBackendOptions): Promise<Vmm>;
   /** The machine of a run directory, which its keeper keeps. `guest-lost`; `unsupported` where it keeps none. */
   attach(platform: AttachParts, directory: string): Promise<AttachedMachine>;
-  examine(platform: Platform, architecture: Architecture): Promise<BackendFinding>;
+  /** Starts nothing but the accelerator probe, whose verdict is kept. */
+  examine(platform: Platform, options: OpenBackendOptions): Promise<BackendFinding>;
 }

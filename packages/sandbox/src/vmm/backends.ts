@@ -1,6 +1,6 @@
 // The monitors that there are, each loaded when it is first asked for, and the choice among them.
 
-import { type Architecture, KelpieError, type Platform } from "@kelpie/platform";
+import { KelpieError, type Platform } from "@kelpie/platform";
 import type { AttachParts, Backend, BackendFinding, OpenBackendOptions } from "./backend.ts";
 import { type VmmChoice, type VmmName, vmmNames } from "./capabilities.ts";
 import type { AttachedMachine, Vmm } from "./vmm.ts";
@@ -29,7 +29,7 @@ export async function openVmm(platform: Platform, options: OpenVmmOptions): Prom
     return await (await backends.qemu()).open(platform, options);
   } catch (error) {
     if (!KelpieError.is(error) || error.code !== "missing-tool") throw error;
-    const other = await firstUsable(platform, options.architecture);
+    const other = await firstUsable(platform, options);
     if (other === undefined) throw error;
     const vmm = await (await backends[other]()).open(platform, options);
     return withNotice(vmm, `QEMU is not installed: ${other} runs the guest, and can do less`);
@@ -56,21 +56,21 @@ export async function attachMachine(
   return await (await backends[vmm]()).attach(platform, directory);
 }
 
-/** What of each monitor is here, for guests of an architecture; nothing is started. */
+/** What of each monitor is here, for guests of an architecture. */
 export async function examineBackends(
   platform: Platform,
-  architecture: Architecture,
+  options: OpenBackendOptions,
 ): Promise<readonly { readonly name: VmmName; readonly finding: BackendFinding }[]> {
   return await Promise.all(
     vmmNames.map(async (name) => ({
       name,
-      finding: await (await backends[name]()).examine(platform, architecture),
+      finding: await (await backends[name]()).examine(platform, options),
     })),
   );
 }
 
-async function firstUsable(platform: Platform, architecture: Architecture): Promise<VmmName | undefined> {
-  const all = await examineBackends(platform, architecture);
+async function firstUsable(platform: Platform, options: OpenBackendOptions): Promise<VmmName | undefined> {
+  const all = await examineBackends(platform, options);
   return all.find(({ finding }) => finding.kind === "usable")?.name;
 }
 

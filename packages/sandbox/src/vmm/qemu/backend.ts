@@ -9,7 +9,7 @@ import { openQemu } from "./qemu-vmm.ts";
 export const qemuBackend: Backend = {
   open: (platform, options) => openQemu(platform, options),
   attach: (platform, directory) => KeptMachine.attach(platform, directory),
-  async examine(platform, architecture): Promise<BackendFinding> {
+  async examine(platform, { architecture }): Promise<BackendFinding> {
     try {
       const { program } = await findQemu(platform, architecture);
       return { kind: "usable", found: program };
