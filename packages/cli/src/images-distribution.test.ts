@@ -207,3 +207,19 @@ for (const [progress, elapsedMs, line] of [
   test(`progress after ${elapsedMs} ms reads: ${line}`, () =>
     assert.equal(transferLine(progress, elapsedMs), line));
 }
+
+test("the progress of a process that we wait for counts from when we saw it first, and says whose it is", () => {
+  const by = { pid: 77, purpose: "pulling ghcr.io/org/image:1.0" };
+  const line = (doneBytes: number, networkBytes: number, elapsedMs: number): string =>
+    transferLine({ doneBytes, totalBytes: 100e6, networkBytes, by }, elapsedMs, first);
+  const first = { doneBytes: 40e6, totalBytes: 100e6, networkBytes: 20e6, by };
+  assert.equal(line(40e6, 20e6, 0), "by process 77: 40 % of 100 MB, 20.0 MB transferred at 0 B/s");
+  assert.equal(
+    line(60e6, 30e6, 1000),
+    "by process 77: 60 % of 100 MB, 30.0 MB transferred at 10.0 MB/s, 2 s left",
+  );
+  assert.equal(
+    transferLine({ doneBytes: 0, totalBytes: 0, networkBytes: 0, by }, 5000),
+    "waiting for process 77, pulling ghcr.io/org/image:1.0",
+  );
+});

@@ -75,7 +75,7 @@ export async function acquireAnyFileLock(
         ...(holder === undefined ? {} : { found: `process ${holder.pid}, ${holder.purpose}` }),
       });
     }
-    if (holder !== undefined) await onWait?.(holder);
+    if (holder !== undefined) await onWait?.({ pid: holder.pid, purpose: holder.purpose });
     await clock.sleep(Math.min(Math.max(shortestWaitMs, waitedMs / 8), longestWaitMs), signal);
   }
 }

@@ -21,27 +21,40 @@ export async function transferPhase<T>(
   return result;
 }
 
-/** Shows the progress of the transfer `name`, which begins now. */
+/** Shows the progress of the transfer `name`, which begins now, or which another process has begun. */
 export function progressOf(phases: Phases, clock: Clock, name: string): (progress: TransferProgress) => void {
-  const start = clock.monotonicMs();
-  let last = start;
+  let last = clock.monotonicMs();
+  let first = { at: last, progress: none };
   return (progress) => {
     const now = clock.monotonicMs();
+    // Rates count from what was seen first: of a process that we wait for, that is not its beginning.
+    if (first.progress.by?.pid !== progress.by?.pid || first.progress.totalBytes === 0)
+      first = { at: now, progress };
     if (now - last < intervalMs) return;
     last = now;
-    phases.now(name, transferLine(progress, now - start));
+    phases.now(name, transferLine(progress, now - first.at, first.progress));
   };
 }
 
-/** "42 % of 139 MB, 12.1 MB transferred at 8.30 MB/s, 5 s left". */
+const none: TransferProgress = { doneBytes: 0, totalBytes: 1, networkBytes: 0 };
+
+/**
+ * "42 % of 139 MB, 12.1 MB transferred at 8.30 MB/s, 5 s left", and whose transfer it is where that is another process.
+ *
+ * @param elapsedMs since the progress was `first`.
+ */
 export function transferLine(
-  { doneBytes, totalBytes, networkBytes }: TransferProgress,
+  { doneBytes, totalBytes, networkBytes, by }: TransferProgress,
   elapsedMs: number,
+  first: TransferProgress = none,
 ): string {
+  const whose = by === undefined ? "" : `by process ${by.pid}: `;
+  if (by !== undefined && totalBytes === 0) return `waiting for process ${by.pid}, ${by.purpose}`;
   const share = totalBytes === 0 ? 1 : doneBytes / totalBytes;
   const seconds = elapsedMs / 1000;
-  const rate = seconds > 0 ? networkBytes / seconds : 0;
-  const left = share > 0.01 && share < 1 ? `, ${Math.ceil((seconds * (1 - share)) / share)} s left` : "";
+  const rate = seconds > 0 ? (networkBytes - first.networkBytes) / seconds : 0;
+  const gained = share - first.doneBytes / first.totalBytes;
+  const left = gained > 0.01 && share < 1 ? `, ${Math.ceil((seconds * (1 - share)) / gained)} s left` : "";
   const percent = Math.floor(100 * share);
-  return `${percent} % of ${formatSize(totalBytes)}, ${formatSize(networkBytes)} transferred at ${formatSize(Math.round(rate))}/s${left}`;
+  return `${whose}${percent} % of ${formatSize(totalBytes)}, ${formatSize(networkBytes)} transferred at ${formatSize(Math.round(rate))}/s${left}`;
 }

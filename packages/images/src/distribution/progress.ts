@@ -1,5 +1,7 @@
 // What a transfer says while it goes on.
 
+import type { LockHolder } from "@kelpie/platform";
+
 /** Where a transfer stands. */
 export interface TransferProgress {
   /** Of the image's content, uncompressed: what is where it belongs, and all of it. */
@@ -7,6 +9,8 @@ export interface TransferProgress {
   readonly totalBytes: number;
   /** What really went over the network, compressed. */
   readonly networkBytes: number;
+  /** The process that does it, where we wait for another. */
+  readonly by?: LockHolder;
 }
 
 export type OnTransfer = (progress: TransferProgress) => void;

@@ -5,8 +5,8 @@ import { isSameProcessAlive, type Platform, sweepLock, temporaryFileOwner } from
 import { nameOfReplaced, stagingOwner } from "./layout.ts";
 import { sweepContents } from "./shared-content.ts";
 
-/** Stands for a moment while the lock of a process that died is taken over. */
-const lockClaim = /^\.lock\.[0-9a-f]{16}(\.|$)/;
+/** A lock, held or not, and what stands for a moment while that of a process that died is taken over. */
+const lockForm = /^\.lock(\.[0-9a-f]{16}(\..*)?)?$/;
 
 /** What was done. */
 export interface Swept {
@@ -24,7 +24,7 @@ export async function hasLeftovers(
   names: readonly string[],
 ): Promise<boolean> {
   for (const name of names)
-    if (name.startsWith(".") && (lockClaim.test(name) || (await isLeftover(platform, name)))) return true;
+    if (name.startsWith(".") && (lockForm.test(name) || (await isLeftover(platform, name)))) return true;
   return false;
 }
 

@@ -2,7 +2,7 @@
 
 import { join } from "node:path";
 import type { ByteSink } from "@kelpie/formats";
-import { acquireFileLock, type Architecture, KelpieError, type Platform } from "@kelpie/platform";
+import { type Architecture, KelpieError, type Platform } from "@kelpie/platform";
 import { writeImageFile } from "../../build/file-sink.ts";
 import {
   imageFiles,
@@ -14,6 +14,7 @@ import { ImageStore, type StoredImage } from "../../store/image-store.ts";
 import { checkTrust } from "../../trust/check-trust.ts";
 import { formatImageVersion, tryParseImageVersion } from "../../version/image-version.ts";
 import { checkContent } from "../content-check.ts";
+import { fetchOnce } from "../fetch-once.ts";
 import type { FetchOptions } from "../fetch-options.ts";
 import { mapAhead } from "../map-ahead.ts";
 import { type Digest, digestOf } from "../oci/digest.ts";
@@ -30,8 +31,6 @@ import { releaseBytes } from "./release-bytes.ts";
 import { findSignatures } from "./signatures.ts";
 
 const width = 6;
-/** Another process may be at it over a slow line. */
-const lockTimeoutMs = 3_600_000;
 
 export interface PullOptions extends FetchOptions {
   readonly reference: RegistryReference;
@@ -74,28 +73,33 @@ export async function pullImage(options: PullOptions): Promise<PulledImage> {
   const pulls = join(home, "cache/pulls");
   const name = `${metadata.version}.${architecture}`;
   await platform.files.makeDirectory(pulls);
-  await using _lock = await acquireFileLock(platform, join(pulls, `${name}.lock`), {
-    purpose: `pulling ${where}`,
-    timeoutMs: lockTimeoutMs,
-    ...(signal === undefined ? {} : { signal }),
-  });
-  const there = await findSame(store, metadata, signal);
-  if (there !== undefined) return { image: there, digest: found.digest, wasThere: true, networkBytes: 0 };
-  const cache = join(pulls, name);
-  await platform.files.makeDirectory(cache);
-  const meter = new TransferMeter(
-    contents.parts.reduce((sum, part) => sum + part.sizeBytes, 0),
-    options.onProgress,
+  const purpose = `pulling ${where}`;
+  return await fetchOnce(
+    { ...options, lockPath: join(pulls, `${name}.lock`), purpose },
+    async (onProgress) => {
+      const cache = join(pulls, name);
+      const there = await findSame(store, metadata, signal);
+      if (there !== undefined) {
+        // Who brought it may have died before it could do that.
+        await platform.files.remove(cache);
+        return { image: there, digest: found.digest, wasThere: true, networkBytes: 0 };
+      }
+      await platform.files.makeDirectory(cache);
+      const meter = new TransferMeter(
+        contents.parts.reduce((sum, part) => sum + part.sizeBytes, 0),
+        onProgress,
+      );
+      const local = await localParts(platform, store, metadata, signal);
+      const source = new PartSource(platform, client, local, cache, meter);
+      const image = await store.add(async (directory) => {
+        await writeParts(platform, directory, contents, metadata, source, meter, signal);
+        await pullAttachments(platform, client, directory, metadata, signal);
+        return metadata;
+      });
+      await platform.files.remove(cache);
+      return { image, digest: found.digest, wasThere: false, networkBytes: meter.networkBytes };
+    },
   );
-  const local = await localParts(platform, store, metadata, signal);
-  const source = new PartSource(platform, client, local, cache, meter);
-  const image = await store.add(async (directory) => {
-    await writeParts(platform, directory, contents, metadata, source, meter, signal);
-    await pullAttachments(platform, client, directory, metadata, signal);
-    return metadata;
-  });
-  await platform.files.remove(cache);
-  return { image, digest: found.digest, wasThere: false, networkBytes: meter.networkBytes };
 }
 
 async function findManifest(

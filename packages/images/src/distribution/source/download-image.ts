@@ -1,11 +1,12 @@
 // An image by its version, from the first source that has it.
 
 import { join } from "node:path";
-import { acquireFileLock, KelpieError } from "@kelpie/platform";
+import { KelpieError } from "@kelpie/platform";
 import { downloadVerified } from "@kelpie/repositories";
 import { ImageStore, type StoredImage } from "../../store/image-store.ts";
 import { formatImageVersion, type ImageVersion } from "../../version/image-version.ts";
 import { pullImage } from "../artifact/pull-image.ts";
+import { fetchOnce } from "../fetch-once.ts";
 import type { FetchOptions } from "../fetch-options.ts";
 import { TransferMeter } from "../progress.ts";
 import { checksumsName } from "../release/checksum-list.ts";
@@ -21,7 +22,6 @@ import {
 import type { ImageSource } from "./source.ts";
 
 const maxAssetBytes = 16 * 2 ** 30;
-const lockTimeoutMs = 3_600_000;
 /** A source with one of these is passed over; anything else is more than a source that has nothing for us. */
 const passable: readonly string[] = ["not-found", "unreachable", "timeout", "permission-denied"];
 
@@ -45,20 +45,23 @@ export interface DownloadedImage {
  * source has it wrongly.
  */
 export async function downloadImage(options: DownloadOptions): Promise<DownloadedImage> {
-  const { platform, home, name, architecture, sources, signal } = options;
+  const { platform, home, name, architecture } = options;
   const version = formatImageVersion(options.version);
   const there = await findStored(options);
   if (there !== undefined) return { image: there, source: undefined };
   const directory = join(home, "cache/releases");
   await platform.files.makeDirectory(directory);
   const asset = releaseFileName({ name, version, architecture });
-  await using _lock = await acquireFileLock(platform, join(directory, `${asset}.lock`), {
-    purpose: `downloading ${asset}`,
-    timeoutMs: lockTimeoutMs,
-    ...(signal === undefined ? {} : { signal }),
+  const lockPath = join(directory, `${asset}.lock`);
+  return await fetchOnce({ ...options, lockPath, purpose: `downloading ${asset}` }, async (onProgress) => {
+    const meanwhile = await findStored(options);
+    if (meanwhile !== undefined) return { image: meanwhile, source: undefined };
+    return await fromFirst({ ...options, onProgress }, version);
   });
-  const meanwhile = await findStored(options);
-  if (meanwhile !== undefined) return { image: meanwhile, source: undefined };
+}
+
+async function fromFirst(options: DownloadOptions, version: string): Promise<DownloadedImage> {
+  const { home, name, architecture, sources } = options;
   const reasons: string[] = [];
   for (const source of sources) {
     try {

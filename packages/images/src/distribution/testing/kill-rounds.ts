@@ -1,8 +1,8 @@
-// Rounds in which many processes want the same image at once and are killed at random; after each, nothing may be lost or
-// corrupt. As a script: node kill-rounds.ts [ROUNDS] [PROCESSES] [LONGEST_MS]
+// Rounds in which many processes want the same image at once and are killed at random; after each, nothing may be lost,
+// corrupt or left lying about. As a script: node kill-rounds.ts [ROUNDS] [PROCESSES] [SECONDS], which ends after as long.
 
 import assert from "node:assert/strict";
-import { type ChildProcess, fork } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
@@ -10,68 +10,69 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Architecture, realPlatform } from "@kelpie/platform";
+import { build } from "esbuild";
 import { imageFileNames } from "../../metadata/image-metadata.ts";
 import { imageFile, ImageStore, type StoredImage } from "../../store/image-store.ts";
 import { pushImages } from "../artifact/push-image.ts";
 import { ensureImage } from "../source/ensure-image.ts";
+import { sweepDownloads } from "../sweep-downloads.ts";
+import { verifyImage } from "../verify-image.ts";
 import { startFakeRegistry } from "./fake-registry.ts";
-import { addImage, rootfs, testVersion } from "./images.ts";
+import { addImage, noise, testVersion } from "./images.ts";
 
 const architecture: Architecture = "amd64";
-
-export interface KillRounds {
-  readonly rounds: number;
-  readonly processes: number;
-  /** The latest moment, after its start, at which a process is killed. */
-  readonly longestMs: number;
-}
+/** A little more than one process that fetches all by itself has moments in which it touches a file. */
+const mostMoments = 160;
+/** Others are killed by the clock, wherever they are: about as long as a fetch takes. */
+const longestMs = 800;
 
 export interface KillReport {
-  readonly killed: number;
+  /** How many died where: an access to a file, or "by the clock". */
+  readonly killed: ReadonlyMap<string, number>;
   readonly finished: number;
 }
 
 /** Plays the rounds. Fails where an image is broken, differs, or cannot be had afterwards. */
 export async function killRounds(
-  options: KillRounds,
-  onRound?: (round: number) => void,
+  { rounds, processes }: { readonly rounds: number; readonly processes: number },
+  /** Says whether to go on. */
+  onRound?: (round: number) => boolean,
 ): Promise<KillReport> {
   const directory = await mkdtemp(join(tmpdir(), "kelpie-kill-"));
   await using registry = await startFakeRegistry();
   try {
+    const program = await bundled(join(directory, "program"));
     const original = await addImage(realPlatform, join(directory, "from"), architecture, {
-      files: { "rootfs.ext4": rootfs("kill rounds", 6 << 20) },
+      files: { "rootfs.ext4": noise("kill rounds", 1 << 20) },
     });
-    await pushImages({
-      platform: realPlatform,
-      images: [original],
-      repository: { host: registry.host, name: "repo" },
-    });
-    const environment = {
+    const repository = { host: registry.host, name: "repo" };
+    await pushImages({ platform: realPlatform, images: [original], repository });
+    const source = `${registry.host}/repo`;
+    const env = {
       ...process.env,
-      KELPIE_IMAGE_SOURCES: `${registry.host}/repo`,
+      KELPIE_IMAGE_SOURCES: source,
       NODE_COMPILE_CACHE: join(directory, "compiled"),
     };
-    let killed = 0;
+    // A process that is killed leaves no compiled code for the next.
+    await liveOrDie(program, join(directory, "first"), env, 0);
+    const killed = new Map<string, number>();
     let finished = 0;
-    for (let round = 0; round < options.rounds; round++) {
-      // Every other round begins with what the one before has left.
-      const home = join(directory, `home${Math.floor(round / 2)}`);
-      const children = Array.from({ length: options.processes }, () =>
-        fork(join(import.meta.dirname, "ensure.ts"), [home, "latest", architecture], {
-          env: environment,
-          stdio: "ignore",
+    for (let round = 0; round < rounds; round++) {
+      // All but every fourth round begin with what the one before has left of its downloads.
+      const home = join(directory, `home${Math.floor(round / 4)}`);
+      const outcomes = await Promise.all(
+        Array.from({ length: processes }, () => {
+          const moment = Math.random() < 0.25 ? "clock" : 1 + Math.floor(Math.random() * mostMoments);
+          return liveOrDie(program, home, env, moment);
         }),
       );
-      for (const outcome of await Promise.all(
-        children.map((child) => killSometime(child, options.longestMs)),
-      )) {
-        if (outcome === "killed") killed++;
-        else finished++;
-      }
-      await checkHome(home, original, `${registry.host}/repo`);
-      if (round % 2 === 1) await rm(home, { recursive: true });
-      onRound?.(round);
+      for (const place of outcomes)
+        if (place === undefined) finished++;
+        else killed.set(place, (killed.get(place) ?? 0) + 1);
+      await checkHome(home, original, source);
+      await checkSwept(home, round % 4 === 3);
+      await rm(round % 4 === 3 ? home : join(home, "images"), { recursive: true });
+      if (onRound?.(round) === false) break;
     }
     return { killed, finished };
   } finally {
@@ -79,21 +80,58 @@ export async function killRounds(
   }
 }
 
-async function killSometime(child: ChildProcess, longestMs: number): Promise<"killed" | "finished"> {
-  const exited = once(child, "exit");
+/** One file, which starts several times as fast as the sources. */
+async function bundled(directory: string): Promise<string> {
+  await build({
+    entryPoints: [join(import.meta.dirname, "mortal-ensure.ts")],
+    outdir: directory,
+    bundle: true,
+    splitting: true,
+    format: "esm",
+    platform: "node",
+    target: "node24",
+    outExtension: { ".js": ".mjs" },
+    banner: {
+      js: 'import { createRequire as requireFrom } from "node:module"; const require = requireFrom(import.meta.url);',
+    },
+    logLevel: "error",
+  });
+  return join(directory, "mortal-ensure.mjs");
+}
+
+/** Where the process died, undefined where it came through. */
+async function liveOrDie(
+  program: string,
+  home: string,
+  env: NodeJS.ProcessEnv,
+  moment: number | "clock",
+): Promise<string | undefined> {
+  const isByClock = moment === "clock";
+  const wanted = [home, testVersion, architecture, isByClock ? "0" : String(moment)];
+  const child = spawn(process.execPath, [program, ...wanted], {
+    env,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const said: string[] = [];
+  child.stdout.setEncoding("utf8").on("data", (text: string) => said.push(text));
+  const closed = once(child, "close") as Promise<[number | null, string | null]>;
+  using _clock = isByClock ? killLater(child, Math.random() * longestMs) : undefined;
+  const [code, signal] = await closed;
+  if (signal === "SIGKILL") return said.join("").trim() || "by the clock";
+  assert.equal(code, 0, said.join(""));
+  return undefined;
+}
+
+function killLater(child: ChildProcess, ms: number): Disposable {
   const stop = new AbortController();
-  void sleep(Math.random() * longestMs, undefined, { signal: stop.signal }).then(
+  void sleep(ms, undefined, { signal: stop.signal }).then(
     () => child.kill("SIGKILL"),
     () => undefined,
   );
-  const [code, signal] = (await exited) as [number | null, string | null];
-  stop.abort();
-  if (signal === "SIGKILL") return "killed";
-  assert.equal(code, 0);
-  return "finished";
+  return { [Symbol.dispose]: () => stop.abort() };
 }
 
-/** Whatever is there is whole, the image can be had, and what it is made of is what was pushed. */
+/** Whatever is there is whole, the image can be had, it is what was pushed, and nothing else is left. */
 async function checkHome(home: string, original: StoredImage, source: string): Promise<void> {
   const store = new ImageStore(realPlatform, home);
   const before = await store.list();
@@ -103,9 +141,22 @@ async function checkHome(home: string, original: StoredImage, source: string): P
   const platform = { ...realPlatform, host: { ...realPlatform.host, environment } };
   const { image } = await ensureImage({ platform, home, reference: testVersion, architecture });
   await assertSame(image, original);
-  await store.repair(false);
-  const left = (await readdir(join(home, "images"))).filter((name) => /^\.(staging|replaced)/.test(name));
+  for (const { kind } of await verifyImage(platform, store, image)) assert.equal(kind, "intact");
+  const visible = new Set([testVersion, "cache.json", ".blobs", ".verified"]);
+  const left = (await readdir(join(home, "images"))).filter((name) => !visible.has(name));
   assert.deepEqual(left, []);
+}
+
+/** No dead process's lock stays, and nothing at all where all is to go. */
+async function checkSwept(home: string, isAll: boolean): Promise<void> {
+  await sweepDownloads(realPlatform, home, isAll ? 0 : 3_600_000);
+  for (const directory of ["cache/pulls", "cache/releases"]) {
+    const left = await readdir(join(home, directory)).catch(() => []);
+    assert.deepEqual(
+      left.filter((name) => isAll || name.includes(".lock")),
+      [],
+    );
+  }
 }
 
 async function assertSame(image: StoredImage, original: StoredImage): Promise<void> {
@@ -120,12 +171,37 @@ async function digest(path: string): Promise<string> {
 }
 
 if (process.argv[1] === import.meta.filename) {
-  const [rounds = "1000", processes = "16", longest = "3000"] = process.argv.slice(2);
-  const options = { rounds: Number(rounds), processes: Number(processes), longestMs: Number(longest) };
-  const report = await killRounds(options, (round) => {
-    if ((round + 1) % 10 === 0) console.log(`${round + 1} rounds`);
+  const [rounds = "1000", processes = "16", longestSeconds = "7200"] = process.argv.slice(2);
+  const start = performance.now();
+  const seconds = (): number => Math.round((performance.now() - start) / 1000);
+  const options = { rounds: Number(rounds), processes: Number(processes) };
+  let played = 0;
+  const { killed, finished } = await killRounds(options, (round) => {
+    played = round + 1;
+    if (played % 10 === 0) console.log(`${played} rounds, ${seconds()} s`);
+    return seconds() < Number(longestSeconds);
   });
+  const kinds = new Map<string, number>();
+  for (const [place, count] of killed) kinds.set(kindOf(place), (kinds.get(kindOf(place)) ?? 0) + count);
+  for (const [kind, count] of [...kinds].toSorted(([, a], [, b]) => b - a))
+    console.log(`${String(count).padStart(6)}  ${kind}`);
+  const deaths = [...kinds.values()].reduce((sum, count) => sum + count, 0);
   console.log(
-    `${rounds} rounds of ${processes}: ${report.killed} killed, ${report.finished} finished, nothing lost`,
+    `${played} rounds of ${processes} in ${seconds()} s: ${deaths} killed in ${killed.size} places, ${finished} finished, nothing lost`,
   );
+}
+
+/** What was being done, whoever's file it was done to. */
+function kindOf(place: string): string {
+  const [, doing = "", path = ""] = /^(?:before|behind) (\w+) (.*)$/.exec(place) ?? [];
+  const what = [
+    [/\.lock(\.[^p]|$)/, "a lock"],
+    [/\.progress$/, "the progress"],
+    [/^cache\/pulls\/[^/]+\//, "a kept part"],
+    [/\.staging\./, "a staged image"],
+    [/\.blobs/, "shared content"],
+    [/\.verified/, "a record"],
+    [/cache\.json/, "cache.json"],
+  ] as const;
+  return path === "" ? place : `${doing} of ${what.find(([form]) => form.test(path))?.[1] ?? "a directory"}`;
 }

@@ -1,0 +1,66 @@
+// What interrupted downloads have left in KELPIE_HOME/cache.
+
+import { join } from "node:path";
+import { acquireFileLock, type FileLock, KelpieError, type Platform, sweepLock } from "@kelpie/platform";
+import type { Swept } from "../store/sweep.ts";
+
+/** Parts of pulls, by image; archives of releases. */
+const directories = ["cache/pulls", "cache/releases"];
+
+/**
+ * Removes the locks of processes that died and whatever no process works on and nothing was added to for `unusedForMs`.
+ * A younger beginning stays, so that the next download of that image goes on from there. Names are below `home`.
+ */
+export async function sweepDownloads(platform: Platform, home: string, unusedForMs: number): Promise<Swept> {
+  const { files } = platform;
+  const removed: string[] = [];
+  let freedBytes = 0;
+  for (const directory of directories) {
+    if ((await files.stat(join(home, directory))) === undefined) continue;
+    const names = await files.list(join(home, directory));
+    for (const [what, members] of Map.groupBy(names, downloadOf)) {
+      const lockPath = join(home, directory, `${what}.lock`);
+      await using lock = await lockIfFree(platform, lockPath);
+      if (lock === undefined) continue;
+      removed.push(...(await sweepLock(platform, lockPath)).map((name) => join(directory, name)));
+      for (const name of members) {
+        const path = join(home, directory, name);
+        const isContent = !name.startsWith(`${what}.lock`);
+        if (isContent && (await ageOf(platform, path)) < unusedForMs) continue;
+        // The lock is ours meanwhile, and goes when we let go of it.
+        if (name !== `${what}.lock`) freedBytes += await removeCounted(platform, path);
+        removed.push(join(directory, name));
+      }
+    }
+  }
+  return { removed: [...new Set(removed)], freedBytes };
+}
+
+/** What a file of these directories belongs to: the image, or the archive. */
+function downloadOf(name: string): string {
+  return /^(.+?)\.lock(\.|$)/.exec(name)?.[1] ?? /^\.(.+)\.partial$/.exec(name)?.[1] ?? name;
+}
+
+async function lockIfFree(platform: Platform, path: string): Promise<FileLock | undefined> {
+  try {
+    return await acquireFileLock(platform, path, { purpose: "sweeping", timeoutMs: 0 });
+  } catch (error) {
+    if (KelpieError.is(error) && error.code === "in-use") return undefined;
+    throw error;
+  }
+}
+
+async function ageOf({ files, clock }: Platform, path: string): Promise<number> {
+  const status = await files.lstat(path);
+  return status === undefined ? Number.POSITIVE_INFINITY : clock.nowMs() - status.mtimeMs;
+}
+
+/** A file, or a directory of files. */
+async function removeCounted({ files }: Platform, path: string): Promise<number> {
+  const status = await files.lstat(path);
+  if (status === undefined) return 0;
+  const inside = status.kind === "directory" ? (await files.list(path)).map((name) => join(path, name)) : [];
+  const statuses = [status, ...(await files.statAll(inside))];
+  await files.remove(path);
+  return statuses.reduce((sum, each) => sum + (each?.allocatedBytes ?? 0), 0);
+}
