@@ -14,6 +14,17 @@ export function findCommand(
   return entry === undefined ? undefined : { entry, rest: words.slice(entry.path.length) };
 }
 
+/** Whether a word that stands by itself is among those that are the command's own, and no guest's. */
+export function hasWord(command: Command, words: readonly string[], ...wanted: readonly string[]): boolean {
+  return ownWords(command, words).some((word) => wanted.includes(word));
+}
+
+function ownWords(command: Command, words: readonly string[]): readonly string[] {
+  const end = command.passThrough === true ? passThroughStart(command, words) : words.length;
+  const dashes = words.indexOf("--");
+  return words.slice(0, dashes === -1 ? end : Math.min(end, dashes));
+}
+
 /** @throws KelpieError `usage` for an unknown option, a missing value or a positional too many. */
 export function parseInput(command: Command, words: readonly string[]): CommandInput<OptionSpecs> {
   const split = command.passThrough === true ? passThroughStart(command, words) : words.length;
@@ -33,6 +44,7 @@ export function parseInput(command: Command, words: readonly string[]): CommandI
     return {
       options: values as OptionValues<OptionSpecs>,
       positionals: [...positionals, ...(rest[0] === "--" ? rest.slice(1) : rest)],
+      json: values["json"] === true,
     };
   } catch (error) {
     throw new KelpieError("usage", sentenceOf(describeError(error)));

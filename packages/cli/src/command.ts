@@ -2,6 +2,7 @@
 
 import type { Platform, Terminal } from "@kelpie/platform";
 import type { Installation } from "./installation.ts";
+import type { JsonShape } from "./json/json-of.ts";
 
 /** An option as a person types it and as help shows it. */
 export interface OptionSpec {
@@ -38,6 +39,8 @@ export interface CommandContext {
 export interface CommandInput<O extends OptionSpecs> {
   readonly options: OptionValues<O>;
   readonly positionals: readonly string[];
+  /** Whether --json was given, to a command that has it. */
+  readonly json: boolean;
 }
 
 export interface Command<O extends OptionSpecs = OptionSpecs> {
@@ -46,6 +49,8 @@ export interface Command<O extends OptionSpecs = OptionSpecs> {
   /** Whether everything after the first positional belongs to it, options included. */
   readonly passThrough?: boolean;
   readonly options: O;
+  /** What it prints with --json, which it has if this is there. */
+  readonly json?: () => Promise<JsonShape>;
   /** More help, printed below the options. */
   readonly details?: string;
   /** The exit code for an error that Kelpie foresaw, where it is not the code's own. */
@@ -61,7 +66,14 @@ export interface CommandEntry {
   load(): Promise<Command>;
 }
 
+/** Of every command that prints data. */
+export const jsonOption: OptionSpec = { type: "boolean", help: "Print JSON, as docs/json.md says" };
+
 /** Gives a command's options their types, and forgets them for the list of all commands. */
 export function command<const O extends OptionSpecs>(definition: Command<O>): Command {
-  return { ...definition, run: (context, input) => definition.run(context, input as CommandInput<O>) };
+  return {
+    ...definition,
+    options: definition.json === undefined ? definition.options : { ...definition.options, json: jsonOption },
+    run: (context, input) => definition.run(context, input as CommandInput<O>),
+  };
 }

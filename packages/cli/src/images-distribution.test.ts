@@ -2,53 +2,28 @@
 
 import assert from "node:assert/strict";
 import { execFile, spawn, spawnSync } from "node:child_process";
-import { createHash } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { test } from "node:test";
 import { promisify } from "node:util";
-import { FileTree, MemorySink, writeExt4 } from "@kelpie/formats";
-import { bootFiles, ImageStore, parseImageMetadata } from "@kelpie/images";
+import { bootFiles, ImageStore } from "@kelpie/images";
 import { realPlatform } from "@kelpie/platform";
 import { TemplateStore } from "@kelpie/sandbox";
 import { transferLine } from "./output/transfer.ts";
+import {
+  addTinyImage,
+  tinyImageArchitecture as architecture,
+  tinyImageFiles,
+  tinyImageVersion,
+} from "./testing/tiny-image.ts";
 
 const main = join(import.meta.dirname, "main.ts");
-const version = "1.2.3-20260115-a3f4d21";
-const architecture = realPlatform.host.architecture ?? "amd64";
+const version = tinyImageVersion;
 const hasRegistry = spawnSync("docker-registry", ["--version"]).error === undefined;
 
-/** An image whose root file system is one, and whose other files are anything. */
-async function addImage(home: string): Promise<void> {
-  const sink = new MemorySink();
-  const options = { label: "x", seed: new Uint8Array(32), timestampSeconds: 0, freeBytes: 0 };
-  await writeExt4(new FileTree(), sink, options);
-  const content = sink.toBytes();
-  const file = { sizeBytes: content.length, sha256: createHash("sha256").update(content).digest("hex") };
-  const metadata = {
-    schemaVersion: 1,
-    name: "kelpie-base",
-    version,
-    architecture,
-    buildDate: "2026-01-15T00:00:00Z",
-    gitSha: "a3f4d21",
-    distribution: { id: "alpine", version: "3.19.4" },
-    kernel: { source: "path", release: "6.6.0", packageVersion: "", format: "bzImage" },
-    guest: { protocol: 1, agentSha256: file.sha256, initSha256: file.sha256 },
-    files: { "rootfs.ext4": file, vmlinuz: file, initrd: file },
-    packages: [],
-    planSha256: file.sha256,
-  };
-  await new ImageStore(realPlatform, home).add((directory) => {
-    for (const name of fileNames) writeFileSync(join(directory, name), content);
-    return Promise.resolve(parseImageMetadata(Buffer.from(JSON.stringify(metadata)), "test"));
-  });
-}
-
 const key = "0".repeat(32);
-const fileNames = ["rootfs.ext4", "vmlinuz", "initrd"];
 
 interface World extends AsyncDisposable {
   readonly directory: string;
@@ -60,7 +35,7 @@ interface World extends AsyncDisposable {
 async function world(): Promise<World> {
   const directory = mkdtempSync(join(tmpdir(), "kelpie-cli-"));
   const home = join(directory, "home");
-  await addImage(home);
+  await addTinyImage(home);
   const run = async (kelpieHome: string, ...args: readonly string[]): Promise<string> => {
     const env = { ...process.env, KELPIE_HOME: kelpieHome, HOME: directory };
     const { stdout } = await promisify(execFile)(process.execPath, [main, ...args], { env });
@@ -88,7 +63,7 @@ test("an image goes into an archive and comes back, is shown, verified and remov
     await at.kelpie(other, "inspect", "latest"),
     /^image +kelpie-base 1\.2\.3-20260115-a3f4d21 for /,
   );
-  const verified = fileNames.map((name) => `${version} ${architecture} ${name}: intact\n`).join("");
+  const verified = tinyImageFiles.map((name) => `${version} ${architecture} ${name}: intact\n`).join("");
   assert.equal(await at.kelpie(other, "verify"), verified);
 
   writeFileSync(join(other, "images", version, "vmlinuz"), "damaged");

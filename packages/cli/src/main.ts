@@ -1,7 +1,7 @@
 // The kelpie command: finds the command that the words name, runs it, and reports how it failed.
 
 import { KelpieError, kelpieHome, realPlatform, runMain, type Terminal } from "@kelpie/platform";
-import { findCommand, parseInput } from "./arguments.ts";
+import { findCommand, hasWord, parseInput } from "./arguments.ts";
 import type { CommandEntry } from "./command.ts";
 import { commands } from "./commands/index.ts";
 import { commandHelp, overview } from "./help.ts";
@@ -14,7 +14,7 @@ async function main(words: readonly string[], terminal: Terminal, signal: AbortS
     return 0;
   }
   const found = findCommand(commands, words);
-  if (found === undefined) return reportError(terminal, unknownCommand(words), false);
+  if (found === undefined) return reportError(terminal, unknownCommand(words), words.includes("--json"));
   return runCommand(found.entry, found.rest, terminal, signal);
 }
 
@@ -25,15 +25,14 @@ async function runCommand(
   signal: AbortSignal,
 ): Promise<number> {
   const command = await entry.load();
-  let json = false;
+  // It is heeded even where the words are wrong.
+  const json = command.json !== undefined && hasWord(command, words, "--json");
   try {
-    // Help is asked for before anything that belongs to a guest's command.
-    if (isHelp(words[0])) {
+    if (hasWord(command, words, "--help", "-h")) {
       terminal.stdout.write(commandHelp(entry, command));
       return 0;
     }
     const input = parseInput(command, words);
-    json = "json" in input.options;
     const home = kelpieHome(realPlatform.host);
     return await command.run(
       { platform: realPlatform, terminal, installation: thisInstallation(), home, signal },
@@ -52,10 +51,19 @@ function isHelp(word: string | undefined): boolean {
 
 function unknownCommand(words: readonly string[]): KelpieError {
   const group = commands.filter(({ path }) => path[0] === words[0]).map(({ path }) => path.join(" "));
-  return new KelpieError("usage", `There is no command ${JSON.stringify(words.slice(0, 2).join(" "))}`, {
-    help:
-      group.length > 0 ? `There are: ${group.join(", ")}.` : "Run `kelpie help` for the list of commands.",
-  });
+  return new KelpieError(
+    "usage",
+    `There is no command ${JSON.stringify(
+      words
+        .filter((word) => !word.startsWith("-"))
+        .slice(0, 2)
+        .join(" "),
+    )}`,
+    {
+      help:
+        group.length > 0 ? `There are: ${group.join(", ")}.` : "Run `kelpie help` for the list of commands.",
+    },
+  );
 }
 
 await runMain(main);

@@ -1,6 +1,17 @@
 // The one place that turns a failure into words for a person, or JSON for a program.
 
-import { exitCodes, KelpieError, type Terminal } from "@kelpie/platform";
+import { describeError, errorCodes, KelpieError, type Terminal } from "@kelpie/platform";
+import type { ErrorJson } from "./json/error.ts";
+import { printJson } from "./output/json.ts";
+
+/** A failure for programs. */
+export function errorJson(error: unknown): ErrorJson["error"] {
+  return KelpieError.is(error) ? error.toJSON() : { code: "internal", message: describeError(error) };
+}
+
+export function exitCodeOf(error: unknown): number {
+  return errorCodes[KelpieError.is(error) ? error.code : "internal"].exitCode;
+}
 
 /**
  * Prints what failed and the way out.
@@ -9,11 +20,9 @@ import { exitCodes, KelpieError, type Terminal } from "@kelpie/platform";
  */
 export function reportError(terminal: Terminal, error: unknown, json: boolean): number {
   const known = KelpieError.is(error) ? error : undefined;
-  const code = known === undefined ? exitCodes.internal : exitCodes[known.code];
+  const code = exitCodeOf(error);
   if (json) {
-    terminal.stdout.write(
-      `${JSON.stringify({ error: known ?? { code: "internal", message: String(error) } }, undefined, 2)}\n`,
-    );
+    printJson<ErrorJson>(terminal, { error: errorJson(error) });
     return code;
   }
   if (known === undefined) {

@@ -53,7 +53,10 @@ interface Shown {
 /** Of one image and one shape, so that one template serves them all. */
 const create = (...args: readonly string[]): string =>
   succeeds("create", "--image", version, "--memory", "256", ...args).trim();
-const inspect = (name: string): Shown => JSON.parse(succeeds("inspect", name)) as Shown;
+const inspect = (name: string): Shown => {
+  const { sandboxes } = JSON.parse(succeeds("inspect", name)) as { sandboxes: [Shown] };
+  return sandboxes[0];
+};
 
 describe("a sandbox that lives on", { skip, timeout: 300_000 }, () => {
   before(() => {

@@ -23,7 +23,7 @@ export async function copyFiles(
   context: CommandContext,
   words: readonly string[],
   { owner, maxBytes }: CopyChoice,
-): Promise<void> {
+): Promise<Copied> {
   const sides = words.map(parseSide);
   const sources = sides.slice(0, -1);
   const destination = sides.at(-1);
@@ -58,6 +58,7 @@ export async function copyFiles(
   if (terminal.isTerminal.stderr) {
     phases.done("copy", platform.clock.monotonicMs() - startMs, formatSize(copied.bytes));
   }
+  return copied;
 }
 
 /** `SANDBOX:PATH`, or a path: one with a slash before the first colon is of this machine. A sandbox's is absolute. */

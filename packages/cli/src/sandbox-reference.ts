@@ -1,8 +1,11 @@
 // The sandboxes that a command is about.
 
-import { KelpieError, type Platform } from "@kelpie/platform";
+import { KelpieError, type Platform, type Terminal } from "@kelpie/platform";
 import { findEntry, findSandbox, type KnownSandbox, type SandboxEntry } from "@kelpie/sandbox";
 import { type Command, command, type CommandContext } from "./command.ts";
+import type { SandboxActionsJson } from "./json/sandbox-actions.ts";
+import { printJson } from "./output/json.ts";
+import { errorJson, exitCodeOf, reportError } from "./report-error.ts";
 
 /** The sandboxes that the words name; at least one. @throws KelpieError `usage`, `not-found`. */
 export async function namedSandboxes(
@@ -47,17 +50,48 @@ function needed(example: string): KelpieError {
   });
 }
 
-/** Does the same with each, and says which was done; the first failure is thrown after the others had their turn. */
+/** What came of one sandbox. */
+type Outcome =
+  | { readonly sandbox: SandboxEntry; readonly reports: readonly string[] | undefined }
+  | { readonly sandbox: SandboxEntry; readonly error: unknown };
+
+/** Does the same with each, and says which was done, and what failed; each has its turn. Returns the exit code of the first failure. */
 export async function forEachSandbox<S extends SandboxEntry>(
   { terminal }: CommandContext,
   sandboxes: readonly S[],
-  act: (sandbox: S) => Promise<string>,
+  json: boolean,
+  act: (sandbox: S) => Promise<readonly string[] | undefined>,
 ): Promise<number> {
-  const results = await Promise.allSettled(sandboxes.map(act));
-  for (const result of results) if (result.status === "fulfilled") terminal.stdout.write(`${result.value}\n`);
-  const failed = results.find((result) => result.status === "rejected");
-  if (failed !== undefined) throw failed.reason;
-  return 0;
+  const outcomes = await Promise.all(
+    sandboxes.map((sandbox): Promise<Outcome> => {
+      return act(sandbox).then(
+        (reports) => ({ sandbox, reports }),
+        (error: unknown) => ({ sandbox, error }),
+      );
+    }),
+  );
+  if (json) printJson<SandboxActionsJson>(terminal, { sandboxes: outcomes.map(outcomeJson) });
+  else for (const outcome of outcomes) sayOutcome(terminal, outcome);
+  const failed = outcomes.find((outcome) => "error" in outcome);
+  return failed === undefined ? 0 : exitCodeOf(failed.error);
+}
+
+function outcomeJson(outcome: Outcome): SandboxActionsJson["sandboxes"][number] {
+  const { id, record } = outcome.sandbox;
+  const name = record?.name;
+  return "error" in outcome
+    ? { id, name, error: errorJson(outcome.error) }
+    : { id, name, reports: outcome.reports };
+}
+
+function sayOutcome(terminal: Terminal, outcome: Outcome): void {
+  if ("error" in outcome) {
+    reportError(terminal, outcome.error, false);
+    return;
+  }
+  const { id, record } = outcome.sandbox;
+  for (const report of outcome.reports ?? []) terminal.stderr.write(`kelpie: ${report}\n`);
+  terminal.stdout.write(`${record?.name ?? id}\n`);
 }
 
 /** The command `kelpie sandbox NAME SANDBOX…`, which does one thing with each and prints their names. */
@@ -69,12 +103,13 @@ export function sandboxAction(
   return command({
     positionals: "SANDBOX…",
     options: {},
+    json: () => import("./json/sandbox-actions.ts"),
     ...help,
-    async run(context, { positionals }) {
+    async run(context, { positionals, json }) {
       const found = await namedSandboxes(context, positionals, `kelpie sandbox ${name} brave-kelpie`);
-      return await forEachSandbox(context, found, async (sandbox) => {
+      return await forEachSandbox(context, found, json, async (sandbox) => {
         await act(context.platform, sandbox);
-        return sandbox.record.name;
+        return undefined;
       });
     },
   });

@@ -1,28 +1,17 @@
 // What sandboxes use, as the command prints it.
 
 import { describeError, type KelpieError } from "@kelpie/platform";
-import {
-  findSandbox,
-  type KnownSandbox,
-  listSandboxes,
-  Sandbox,
-  type SandboxHealth,
-  sandboxHealth,
-} from "@kelpie/sandbox";
+import { findSandbox, type KnownSandbox, listSandboxes, Sandbox, sandboxHealth } from "@kelpie/sandbox";
 import type { CommandContext } from "./command.ts";
+import type { SandboxStatsJson } from "./json/sandbox-stats.ts";
+import { jsonText } from "./output/json.ts";
 import { formatDuration } from "./output/sandbox-view.ts";
 import { formatSize } from "./output/size.ts";
 import { formatTable } from "./output/table.ts";
 
 const titles = ["NAME", "UP", "LOAD", "MEMORY", "DISK", "PROCESSES", "SESSIONS"];
 
-interface Stats {
-  readonly id: string;
-  readonly name: string;
-  /** Undefined where it does not answer; `error` says why. */
-  readonly health: SandboxHealth | undefined;
-  readonly error?: string;
-}
+type Stats = SandboxStatsJson["sandboxes"][number];
 
 /** How to print. */
 export interface StatsOptions {
@@ -41,7 +30,7 @@ export async function printStats(
   for (;;) {
     const stats = await Promise.all((await chosen(context, references)).map((one) => statsOf(context, one)));
     terminal.stdout.write(
-      json ? `${JSON.stringify({ sandboxes: stats })}\n` : formatTable(titles, stats.map(row)),
+      json ? jsonText<SandboxStatsJson>({ sandboxes: stats }, "line") : formatTable(titles, stats.map(row)),
     );
     if (everyMs === undefined) return;
     await platform.clock.sleep(everyMs, signal);
@@ -68,7 +57,7 @@ async function statsOf({ platform, home, signal }: CommandContext, one: KnownSan
     return { id, name: record.name, health: await sandboxHealth(sandbox, signal) };
   } catch (error) {
     if (signal.aborted) throw error as KelpieError;
-    return { id, name: record.name, health: undefined, error: describeError(error) };
+    return { id, name: record.name, error: describeError(error) };
   }
 }
 

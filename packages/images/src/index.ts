@@ -63,6 +63,7 @@ export {
   imageFileNames,
   imageFiles,
   type ImageMetadata,
+  imageMetadataSchema,
   parseImageMetadata,
   serializeImageMetadata,
 } from "./metadata/image-metadata.ts";

@@ -1,65 +1,38 @@
 // The one error class of Kelpie. It says what failed, what was expected, what was found and the way out.
 
 /**
- * What kind of failure it is. Programs branch on this; people read the message.
- *
- * The set is closed: a new code needs a line in {@link exitCodes} before it compiles.
+ * What kinds of failure there are, each with the exit code of the `kelpie` command. `kelpie run` uses 125 for all but usage.
  */
-export type KelpieErrorCode =
-  | "usage" // the command line, an option or an argument is wrong
-  | "invalid-input" // a spec, a name or a value given by a person is wrong
-  | "malformed" // bytes do not follow their format
-  | "limit-exceeded" // an input is larger than its stated bound
-  | "digest-mismatch" // content is not what its digest says
-  | "signature-invalid" // a signature does not verify
-  | "untrusted-key" // a signature verifies, or cannot be tried, by a key that is not trusted
-  | "unsafe-path" // a path leads outside the place it was meant for
-  | "unresolvable" // no set of packages satisfies the request
-  | "not-found"
-  | "already-exists"
-  | "in-use" // another process or sandbox holds it
-  | "permission-denied"
-  | "read-only"
-  | "disk-full"
-  | "unreachable" // a host, mirror or socket does not answer
-  | "unsupported" // understood, and not possible here
-  | "missing-tool" // a program that is needed is not installed
-  | "process-failed" // a child process ended badly
-  | "boot-failed" // a guest did not become ready
-  | "guest-lost" // the connection to a guest ended
-  | "guest-refused" // the agent understood the request and refused it
-  | "timeout"
-  | "cancelled"
-  | "internal"; // a defect in Kelpie
+export const errorCodes = {
+  usage: { exitCode: 2, meaning: "the command line, an option or an argument is wrong" },
+  "invalid-input": { exitCode: 1, meaning: "a spec, a name or a value given by a person is wrong" },
+  malformed: { exitCode: 1, meaning: "bytes do not follow their format" },
+  "limit-exceeded": { exitCode: 1, meaning: "an input is larger than its stated bound" },
+  "digest-mismatch": { exitCode: 1, meaning: "content is not what its digest says" },
+  "signature-invalid": { exitCode: 1, meaning: "a signature does not verify" },
+  "untrusted-key": { exitCode: 1, meaning: "a signature verifies, or cannot be tried, by a key that is not trusted" },
+  "unsafe-path": { exitCode: 1, meaning: "a path leads outside the place it was meant for" },
+  unresolvable: { exitCode: 1, meaning: "no set of packages satisfies the request" },
+  "not-found": { exitCode: 1, meaning: "what was named is not there" },
+  "already-exists": { exitCode: 1, meaning: "what was to be made is there already" },
+  "in-use": { exitCode: 1, meaning: "another process or sandbox holds it" },
+  "permission-denied": { exitCode: 1, meaning: "the operating system, or a registry, does not allow it" },
+  "read-only": { exitCode: 1, meaning: "it is on a file system that is not written" },
+  "disk-full": { exitCode: 1, meaning: "there is no room for it" },
+  unreachable: { exitCode: 1, meaning: "a host, mirror or socket does not answer" },
+  unsupported: { exitCode: 1, meaning: "understood, and not possible here" },
+  "missing-tool": { exitCode: 1, meaning: "a program that is needed is not installed" },
+  "process-failed": { exitCode: 1, meaning: "a child process ended badly" },
+  "boot-failed": { exitCode: 1, meaning: "a guest did not become ready" },
+  "guest-lost": { exitCode: 1, meaning: "the connection to a guest ended" },
+  "guest-refused": { exitCode: 1, meaning: "the agent understood the request and refused it" },
+  timeout: { exitCode: 124, meaning: "it took longer than it was given" },
+  cancelled: { exitCode: 130, meaning: "it was ended by Ctrl-C, or by its caller" },
+  internal: { exitCode: 70, meaning: "a defect in Kelpie" },
+} as const;
 
-/** The exit code of the `kelpie` command for each error code. `kelpie run` uses 125 for all but usage. */
-export const exitCodes: Readonly<Record<KelpieErrorCode, number>> = {
-  usage: 2,
-  "invalid-input": 1,
-  malformed: 1,
-  "limit-exceeded": 1,
-  "digest-mismatch": 1,
-  "signature-invalid": 1,
-  "untrusted-key": 1,
-  "unsafe-path": 1,
-  unresolvable: 1,
-  "not-found": 1,
-  "already-exists": 1,
-  "in-use": 1,
-  "permission-denied": 1,
-  "read-only": 1,
-  "disk-full": 1,
-  unreachable: 1,
-  unsupported: 1,
-  "missing-tool": 1,
-  "process-failed": 1,
-  "boot-failed": 1,
-  "guest-lost": 1,
-  "guest-refused": 1,
-  timeout: 124,
-  cancelled: 130,
-  internal: 70,
-};
+/** What kind of failure it is. Programs branch on this; people read the message. */
+export type KelpieErrorCode = keyof typeof errorCodes;
 
 /** The parts of a {@link KelpieError} beside its code and message. All are for people, in whole words. */
 export interface KelpieErrorDetails {
@@ -73,6 +46,19 @@ export interface KelpieErrorDetails {
   readonly help?: string;
   /** The error underneath, if there is one. */
   readonly cause?: unknown;
+}
+
+/** A {@link KelpieError} in JSON. */
+export interface KelpieErrorJson {
+  readonly code: KelpieErrorCode;
+  /** What failed, without expected, found and where. */
+  readonly message: string;
+  readonly expected: string | undefined;
+  readonly found: string | undefined;
+  readonly where: string | undefined;
+  readonly help: string | undefined;
+  /** The message of the error underneath. */
+  readonly cause: string | undefined;
 }
 
 /**
@@ -109,7 +95,7 @@ export class KelpieError extends Error {
   }
 
   /** The shape printed under `--json`. */
-  toJSON(): Record<string, unknown> {
+  toJSON(): KelpieErrorJson {
     const cause = this.cause instanceof Error ? this.cause.message : undefined;
     const { code, summary: message, expected, found, where, help } = this;
     return { code, message, expected, found, where, help, cause };

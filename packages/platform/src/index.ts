@@ -3,10 +3,11 @@
 export type { Clock, Deadline } from "./clock.ts";
 export {
   describeError,
-  exitCodes,
+  errorCodes,
   KelpieError,
   type KelpieErrorCode,
   type KelpieErrorDetails,
+  type KelpieErrorJson,
 } from "./errors.ts";
 export {
   acquireAnyFileLock,

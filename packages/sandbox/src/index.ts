@@ -90,6 +90,7 @@ export {
   workspaceTarget,
 } from "./workspace/share.ts";
 export { findVirtioFsDaemon, virtioFsInstallation } from "./workspace/virtiofs-daemon.ts";
+export type { NetworkEvent } from "./network/connection-log.ts";
 export { networkLogName, type NetworkOptions, openNetwork } from "./network/network-attachment.ts";
 export { type EgressRule, type NetworkMode, parseNetworkMode } from "./network/policy.ts";
 export { parsePublish } from "./network/publish.ts";

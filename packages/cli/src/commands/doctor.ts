@@ -1,6 +1,8 @@
 // kelpie doctor
 
 import { command } from "../command.ts";
+import type { DoctorJson } from "../json/doctor.ts";
+import { printJson } from "../output/json.ts";
 import { examineHome, examineImages } from "../doctor/examine-home.ts";
 import { examineMonitors } from "../doctor/examine-monitors.ts";
 import {
@@ -15,11 +17,11 @@ import { formatFindings } from "../doctor/finding.ts";
 export const doctor = command({
   options: {
     network: { type: "boolean", help: "Ask Alpine's mirror whether it answers, too" },
-    json: { type: "boolean", help: "Print JSON" },
   },
+  json: () => import("../json/doctor.ts"),
   details:
     "Exits with 0 where sandboxes can run, and with 1 where something that they need is broken or missing.",
-  async run({ platform, terminal, home, signal }, { options }) {
+  async run({ platform, terminal, home, signal }, { options, json }) {
     const findings = [
       examineHost(platform),
       ...(await examineEmulators(platform)),
@@ -32,9 +34,8 @@ export const doctor = command({
       ...(options.network === true ? [await examineAlpine(platform, signal)] : []),
       await examineLogins(platform),
     ];
-    terminal.stdout.write(
-      options.json === true ? `${JSON.stringify({ findings }, undefined, 2)}\n` : formatFindings(findings),
-    );
+    if (json) printJson<DoctorJson>(terminal, { findings });
+    else terminal.stdout.write(formatFindings(findings));
     return findings.some(({ verdict }) => verdict === "broken") ? 1 : 0;
   },
 });

@@ -5,6 +5,8 @@ import { defaultImageName, formatImageVersion, parseReleaseVersion, parseReposit
 import { KelpieError } from "@kelpie/platform";
 import { architecturesOf, architecturesOption } from "../architecture.ts";
 import { build } from "../build.ts";
+import type { ImagesBuildJson } from "../json/images-build.ts";
+import { printJson } from "../output/json.ts";
 import { command } from "../command.ts";
 import { lockChoice, lockOptions, sourceOptions } from "../lock-options.ts";
 import { Phases } from "../output/phases.ts";
@@ -28,11 +30,11 @@ export const imagesBuild = command({
     offline: sourceOptions.offline,
     push: { type: "boolean", help: "Push the image to --registry" },
     registry: { type: "string", value: "REGISTRY", help: "Where to push to" },
-    json: { type: "boolean", help: "Print JSON" },
   },
+  json: () => import("../json/images-build.ts"),
   details:
     "The last line on standard output is the image's full version. Its date and commit are the checkout's, or those of\nSOURCE_DATE_EPOCH, so that building again gives the same bytes.",
-  async run(context, { options }) {
+  async run(context, { options, json }) {
     const { platform, terminal, installation } = context;
     const registry = destination(options.push, options.registry);
     if (options.version !== undefined) parseReleaseVersion(options.version);
@@ -57,8 +59,7 @@ export const imagesBuild = command({
       registry === undefined
         ? undefined
         : await push(context, { images, registry, forms: ["vm", "container"] });
-    if (options.json === true)
-      terminal.stdout.write(`${JSON.stringify({ images: built, pushed }, undefined, 2)}\n`);
+    if (json) printJson<ImagesBuildJson>(terminal, { images: built, pushed });
     else terminal.stdout.write(`${built.at(-1)?.version ?? ""}\n`);
     return 0;
   },

@@ -10,13 +10,16 @@ import {
 import { KelpieError } from "@kelpie/platform";
 import { architectureOf } from "../architecture.ts";
 import { command, type CommandContext } from "../command.ts";
+import type { ImagesCompatJson } from "../json/images-compat.ts";
+import { printJson } from "../output/json.ts";
 
 export const imagesCompat = command({
   positionals: "SAVED PRESENT",
-  options: { json: { type: "boolean", help: "Print JSON" } },
+  options: {},
+  json: () => import("../json/images-compat.ts"),
   details:
     "Says whether what was saved on the image SAVED may be restored on PRESENT: within one MAJOR.MINOR it may, with a warning\nwhere the patch level differs. Either is a whole version, or names an image of the store. Exits with 1 where it may not.",
-  async run(context, { options, positionals: [saved, present, ...more] }) {
+  async run(context, { positionals: [saved, present, ...more], json }) {
     if (saved === undefined || present === undefined || more.length > 0) {
       throw new KelpieError("usage", "This command takes two versions", {
         help: "For example: kelpie images compat 1.0.0-20260115-a3f4d21 1.0.1-20260201-b7c9e04",
@@ -25,9 +28,8 @@ export const imagesCompat = command({
     const result = restoreCompatibility(await versionOf(context, saved), await versionOf(context, present));
     const isRefused = result.kind === "incompatible";
     const note = isRefused ? result.reason : result.kind === "compatible" ? result.warning : undefined;
-    const { stdout } = context.terminal;
-    if (options.json === true) stdout.write(`${JSON.stringify(result, undefined, 2)}\n`);
-    else stdout.write(`${result.kind}${note === undefined ? "" : `: ${note}`}\n`);
+    if (json) printJson<ImagesCompatJson>(context.terminal, result);
+    else context.terminal.stdout.write(`${result.kind}${note === undefined ? "" : `: ${note}`}\n`);
     return isRefused ? 1 : 0;
   },
 });

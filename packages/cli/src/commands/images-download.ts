@@ -4,13 +4,15 @@ import {
   configuredSources,
   defaultImageName,
   downloadImage,
-  formatImageVersion,
   parseImageVersion,
   parseSource,
 } from "@kelpie/images";
 import { architectureOf } from "../architecture.ts";
 import { archOption, onlyPositional } from "../choose-image.ts";
 import { command } from "../command.ts";
+import type { ImagesDownloadJson } from "../json/images-download.ts";
+import { printJson } from "../output/json.ts";
+import { storedImageJson } from "../output/stored-image.ts";
 import { Phases } from "../output/phases.ts";
 import { formatSize } from "../output/size.ts";
 import { transferPhase } from "../output/transfer.ts";
@@ -25,11 +27,11 @@ export const imagesDownload = command({
       value: "SOURCE",
       help: "A registry's repository, a release's URL or a directory [default: those of config.yaml]",
     },
-    json: { type: "boolean", help: "Print JSON" },
   },
+  json: () => import("../json/images-download.ts"),
   details:
     "VERSION is a whole version, such as 1.0.0-20260115-a3f4d21; NAME is kelpie-base unless it is given. The sources are asked\nin the order in which KELPIE_HOME/config.yaml lists them under `sources:`. See docs/distribution.md.",
-  async run(context, { options, positionals }) {
+  async run(context, { options, positionals, json }) {
     const { platform, terminal, home, signal } = context;
     const { host } = platform;
     const text = onlyPositional(positionals, "one version", "kelpie images download 1.0.0-20260115-a3f4d21");
@@ -64,15 +66,9 @@ export const imagesDownload = command({
           ? "was there"
           : `${formatSize(result.image.sizeBytes)} from ${result.source.text}${trust.text()}`,
     );
-    const json = {
-      version: formatImageVersion(image.version),
-      architecture,
-      directory: image.directory,
-      source: source?.text,
-    };
-    terminal.stdout.write(
-      options.json === true ? `${JSON.stringify(json, undefined, 2)}\n` : `${json.version}\n`,
-    );
+    const stored = storedImageJson(image);
+    if (json) printJson<ImagesDownloadJson>(terminal, { ...stored, source: source?.text });
+    else terminal.stdout.write(`${stored.version}\n`);
     return 0;
   },
 });

@@ -5,6 +5,8 @@ import { KelpieError } from "@kelpie/platform";
 import { onlyPositional, storedImage } from "../choose-image.ts";
 import { storedImages } from "../choose-images.ts";
 import { type CommandContext, command } from "../command.ts";
+import type { ImagesExportJson } from "../json/images-export.ts";
+import { printJson } from "../output/json.ts";
 import { Phases } from "../output/phases.ts";
 import { formatSize } from "../output/size.ts";
 import { transferPhase } from "../output/transfer.ts";
@@ -39,17 +41,17 @@ export const imagesExport = command({
       help: "A file, or a directory (made if it ends in /) in which the archive gets its own name [default: .]",
     },
     sign: signOption,
-    json: { type: "boolean", help: "Print JSON" },
   },
+  json: () => import("../json/images-export.ts"),
   details: [
     "The same image gives the same bytes in every format.",
     "kelpie          NAME-VERSION-ARCH.tar.gz for kelpie images import, and its digest in SHA256SUMS beside it, which --sign signs",
     "docker-archive  NAME-VERSION-ARCH.docker.tar for docker load and podman load, which call it NAME:VERSION and NAME:latest",
     "oci             an OCI image layout over several architectures: an archive if PATH ends in .tar, else a new directory",
   ].join("\n"),
-  async run(context, { options, positionals }) {
+  async run(context, { options, positionals, json }) {
     const { terminal } = context;
-    const { format = "kelpie", arch, output, sign, json } = options;
+    const { format = "kelpie", arch, output, sign } = options;
     const chosen = { positionals, arch, output, sign };
     const container = containerFormats.find((known) => known === format);
     if (container === undefined && format !== "kelpie") {
@@ -67,9 +69,8 @@ export const imagesExport = command({
       container === undefined
         ? await exportAsset(context, chosen)
         : await exportAsContainer(context, container, chosen);
-    terminal.stdout.write(
-      json === true ? `${JSON.stringify(exported, undefined, 2)}\n` : `${exported.path}\n`,
-    );
+    if (json) printJson<ImagesExportJson>(terminal, exported);
+    else terminal.stdout.write(`${exported.path}\n`);
     return 0;
   },
 });
@@ -77,7 +78,7 @@ export const imagesExport = command({
 async function exportAsset(
   context: CommandContext,
   { positionals, arch, output = ".", sign }: Chosen,
-): Promise<{ readonly path: string }> {
+): Promise<ImagesExportJson> {
   const { platform, terminal, signal } = context;
   const image = await storedImage(context, positionals, arch, example);
   const signer = await signerFor(context, sign);
@@ -94,7 +95,7 @@ async function exportAsContainer(
   context: CommandContext,
   format: ContainerFormat,
   { positionals, arch, output }: Chosen,
-): Promise<{ readonly path: string }> {
+): Promise<ImagesExportJson> {
   const { platform, terminal, signal } = context;
   const reference = onlyPositional(positionals, "one image of the store", example);
   const images =

@@ -1,8 +1,11 @@
 // kelpie images import
 
-import { formatImageVersion, importImage } from "@kelpie/images";
+import { importImage } from "@kelpie/images";
 import { onlyPositional } from "../choose-image.ts";
 import { command } from "../command.ts";
+import type { ImagesImportJson } from "../json/images-import.ts";
+import { printJson } from "../output/json.ts";
+import { storedImageJson } from "../output/stored-image.ts";
 import { Phases } from "../output/phases.ts";
 import { formatSize } from "../output/size.ts";
 import { transferPhase } from "../output/transfer.ts";
@@ -12,10 +15,10 @@ export const imagesImport = command({
   positionals: "FILE",
   options: {
     sha256: { type: "string", value: "DIGEST", help: "What the file must be, in hexadecimal" },
-    json: { type: "boolean", help: "Print JSON" },
   },
+  json: () => import("../json/images-import.ts"),
   details: "FILE is what `kelpie images export` writes: a release's NAME-VERSION-ARCH.tar.gz.",
-  async run(context, { options, positionals }) {
+  async run(context, { options, positionals, json }) {
     const { platform, terminal, home, signal } = context;
     const path = onlyPositional(
       positionals,
@@ -41,10 +44,9 @@ export const imagesImport = command({
         }),
       ({ sizeBytes }) => formatSize(sizeBytes) + trust.text(),
     );
-    const version = formatImageVersion(image.version);
-    const { architecture, directory } = image;
-    const json = { version, architecture, directory };
-    terminal.stdout.write(options.json === true ? `${JSON.stringify(json, undefined, 2)}\n` : `${version}\n`);
+    const stored = storedImageJson(image);
+    if (json) printJson<ImagesImportJson>(terminal, stored);
+    else terminal.stdout.write(`${stored.version}\n`);
     return 0;
   },
 });

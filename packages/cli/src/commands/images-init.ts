@@ -4,6 +4,8 @@ import { basename, dirname, join } from "node:path";
 import { type ImageSpec, loadSpec, starterSpec } from "@kelpie/images";
 import { architectures, type Files, KelpieError } from "@kelpie/platform";
 import { command } from "../command.ts";
+import type { ImagesInitJson } from "../json/images-init.ts";
+import { printJson } from "../output/json.ts";
 
 const distributions: readonly ImageSpec["distribution"][] = ["alpine", "debian"];
 
@@ -12,11 +14,11 @@ export const imagesInit = command({
   options: {
     distribution: { type: "string", value: "NAME", help: "alpine or debian [default: alpine]" },
     name: { type: "string", value: "NAME", help: "The image's name [default: the file's]" },
-    json: { type: "boolean", help: "Print JSON" },
   },
+  json: () => import("../json/images-init.ts"),
   details:
     "Writes FILE [default: image.yaml] and, for Alpine, a directory `keys` beside it with the keys that sign Alpine's packages.\nNothing that is there already is changed.",
-  async run({ platform, terminal, installation }, { options, positionals }) {
+  async run({ platform, terminal, installation }, { options, positionals, json }) {
     const { files } = platform;
     const [path = "image.yaml", ...others] = positionals;
     if (others.length > 0) throw new KelpieError("usage", "Only one spec is written at a time");
@@ -38,11 +40,8 @@ export const imagesInit = command({
       throw error;
     }
     if (distribution === "alpine") await putKeys(files, installation.images, join(dirname(path), "keys"));
-    terminal.stdout.write(
-      options.json === true
-        ? `${JSON.stringify({ spec: path, name, distribution }, undefined, 2)}\n`
-        : `Wrote ${path}. Build it with: kelpie images build --spec ${path}\n`,
-    );
+    if (json) printJson<ImagesInitJson>(terminal, { spec: path, name, distribution });
+    else terminal.stdout.write(`Wrote ${path}. Build it with: kelpie images build --spec ${path}\n`);
     return 0;
   },
 });

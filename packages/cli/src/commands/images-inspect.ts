@@ -14,6 +14,8 @@ import {
 import { writeFileAtomic } from "@kelpie/platform";
 import { archOption, storedImage } from "../choose-image.ts";
 import { command } from "../command.ts";
+import type { ImagesInspectJson } from "../json/images-inspect.ts";
+import { printJson } from "../output/json.ts";
 import { formatShares } from "../output/shares.ts";
 import { formatSize } from "../output/size.ts";
 import { formatTable } from "../output/table.ts";
@@ -25,9 +27,9 @@ export const imagesInspect = command({
     packages: { type: "boolean", help: "List the packages too" },
     sizes: { type: "boolean", help: "Show where its bytes are: by package, directory and type of file" },
     svg: { type: "string", value: "FILE", help: "Draw its bytes as a treemap, for a browser" },
-    json: { type: "boolean", help: "Print metadata.json, with the sizes where they are asked for" },
   },
-  async run(context, { options, positionals }) {
+  json: () => import("../json/images-inspect.ts"),
+  async run(context, { options, positionals, json }) {
     const { platform, terminal, home, signal } = context;
     const image = await storedImage(context, positionals, options.arch, "kelpie images inspect latest");
     const metadata = await new ImageStore(platform, home).metadata(image);
@@ -39,11 +41,8 @@ export const imagesInspect = command({
         await writeFileAtomic(platform, options.svg, treemapSvg(imageTreemap(metadata, sizes, sized)));
     }
     const shownSizes = options.sizes === true ? sizes : undefined;
-    if (options.json === true) {
-      const { directory } = image;
-      terminal.stdout.write(
-        `${JSON.stringify({ ...metadata, directory, sizes: shownSizes }, undefined, 2)}\n`,
-      );
+    if (json) {
+      printJson<ImagesInspectJson>(terminal, { ...metadata, directory: image.directory, sizes: shownSizes });
       return 0;
     }
     terminal.stdout.write(facts(metadata, image.directory));

@@ -1,20 +1,23 @@
 // kelpie images list
 
-import { formatImageVersion, ImageStore } from "@kelpie/images";
+import { formatImageVersion, ImageStore, type StoredImage } from "@kelpie/images";
 import { command } from "../command.ts";
+import type { ImagesListJson } from "../json/images-list.ts";
+import { printJson } from "../output/json.ts";
+import { storedImageJson } from "../output/stored-image.ts";
 import { formatSize } from "../output/size.ts";
 import { formatTable } from "../output/table.ts";
 
 export const imagesList = command({
-  options: { json: { type: "boolean", help: "Print JSON" } },
-  async run({ platform, terminal, home }, { options }) {
+  options: {},
+  json: () => import("../json/images-list.ts"),
+  async run({ platform, terminal, home }, { json }) {
     const { images, broken } = await new ImageStore(platform, home).list();
     for (const { directory, reason } of broken) {
       terminal.stderr.write(`kelpie: images/${directory} cannot be used: ${reason}\n`);
     }
-    if (options.json === true) {
-      const list = images.map((image) => ({ ...image, version: formatImageVersion(image.version) }));
-      terminal.stdout.write(`${JSON.stringify({ images: list, broken }, undefined, 2)}\n`);
+    if (json) {
+      printJson<ImagesListJson>(terminal, { images: images.map(listedImage), broken });
       return 0;
     }
     if (images.length === 0) {
@@ -33,3 +36,11 @@ export const imagesList = command({
     return 0;
   },
 });
+
+function listedImage(image: StoredImage): ImagesListJson["images"][number] {
+  const { name, distribution, kernelRelease, hostname, buildDate, sizeBytes, tags, references } = image;
+  return {
+    ...storedImageJson(image),
+    ...{ name, distribution, kernelRelease, hostname, buildDate, sizeBytes, tags, references },
+  };
+}

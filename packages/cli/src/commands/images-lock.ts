@@ -2,8 +2,11 @@
 
 import { join } from "node:path";
 import { lockPath, lockPlan, planImage } from "@kelpie/images";
+import { architectures } from "@kelpie/platform";
 import { architecturesOf, architecturesOption } from "../architecture.ts";
 import { buildOptions } from "../build.ts";
+import type { ImagesLockJson } from "../json/images-lock.ts";
+import { printJson } from "../output/json.ts";
 import { command } from "../command.ts";
 import { readLockFile, writeLockFile } from "../lock-file.ts";
 import { sourceOptions } from "../lock-options.ts";
@@ -15,11 +18,11 @@ export const imagesLock = command({
     arch: architecturesOption,
     output: { type: "string", value: "FILE", help: "Where to write it [default: SPEC.lock.yaml]" },
     offline: sourceOptions.offline,
-    json: { type: "boolean", help: "Print JSON" },
   },
+  json: () => import("../json/images-lock.ts"),
   details:
     "What the lock has of other architectures stays as it is. `kelpie images build` takes the lock that stands beside its spec\nby itself, and `--unlocked` builds without.",
-  async run(context, { options }) {
+  async run(context, { options, json }) {
     const { platform, terminal, installation } = context;
     const spec = options.spec ?? join(installation.images, "kelpie-base.yaml");
     const path = options.output ?? lockPath(spec);
@@ -33,11 +36,9 @@ export const imagesLock = command({
       lock = { ...lock, [architecture]: lockPlan(build.spec, await planImage(build)) };
     }
     await writeLockFile(platform, path, lock);
-    terminal.stdout.write(
-      options.json === true
-        ? `${JSON.stringify({ lock: path, architectures: Object.keys(lock) }, undefined, 2)}\n`
-        : `${path}\n`,
-    );
+    const locked = architectures.filter((architecture) => lock[architecture] !== undefined);
+    if (json) printJson<ImagesLockJson>(terminal, { lock: path, architectures: locked });
+    else terminal.stdout.write(`${path}\n`);
     return 0;
   },
 });

@@ -5,6 +5,7 @@ import { type ImagePlan, planImage, planSha256, planText } from "@kelpie/images"
 import type { ResolvedPackage } from "@kelpie/repositories";
 import { architectureOf } from "../architecture.ts";
 import { buildOptions } from "../build.ts";
+import type { ImagesPlanJson } from "../json/images-plan.ts";
 import { archOption } from "../choose-image.ts";
 import { command } from "../command.ts";
 import { lockChoice, lockOptions, sourceOptions } from "../lock-options.ts";
@@ -23,10 +24,10 @@ export const imagesPlan = command({
     },
     ...lockOptions,
     offline: sourceOptions.offline,
-    json: { type: "boolean", help: "Print the whole plan as JSON" },
   },
+  json: () => import("../json/images-plan.ts"),
   details: "Downloads indexes but no packages, and puts nothing into the store.",
-  async run(context, { options }) {
+  async run(context, { options, json }) {
     const { platform, terminal, installation } = context;
     const request = {
       spec: options.spec ?? join(installation.images, "kelpie-base.yaml"),
@@ -36,7 +37,7 @@ export const imagesPlan = command({
       lock: lockChoice(options),
     };
     const plan = await planImage(await buildOptions(context, new Phases(terminal, platform.clock), request));
-    terminal.stdout.write(options.json === true ? planText(plan) : describePlan(plan));
+    terminal.stdout.write(json ? planText(plan satisfies ImagesPlanJson) : describePlan(plan));
     return 0;
   },
 });

@@ -3,6 +3,8 @@
 import { distinctBytes, formatImageVersion, ImageStore, planPrune } from "@kelpie/images";
 import { KelpieError } from "@kelpie/platform";
 import { command } from "../command.ts";
+import type { ImagesPruneJson } from "../json/images-prune.ts";
+import { printJson } from "../output/json.ts";
 import { formatSize } from "../output/size.ts";
 import { formatTable } from "../output/table.ts";
 import { parseBytes, parseCount, parseDays } from "../quantity.ts";
@@ -21,11 +23,11 @@ export const imagesPrune = command({
       help: "All but what fits, the least recently used first: 20G",
     },
     yes: { type: "boolean", short: "y", help: "Remove them; without this, only say what would go" },
-    json: { type: "boolean", help: "Print JSON" },
   },
+  json: () => import("../json/images-prune.ts"),
   details:
     "Images that a sandbox uses, and tagged ones, always stay. Equal files of several images count once. The\ntemplates of an image go with it.",
-  async run(context, { options }) {
+  async run(context, { options, json }) {
     const { platform, terminal, home } = context;
     const age = (text: string | undefined): number | undefined =>
       text === undefined ? undefined : dayMs * parseDays(text);
@@ -53,9 +55,8 @@ export const imagesPrune = command({
       verdict: kind,
       reason,
     }));
-    if (options.json === true) {
-      const json = { images: rows, freedBytes, removed: options.yes === true };
-      terminal.stdout.write(`${JSON.stringify(json, undefined, 2)}\n`);
+    if (json) {
+      printJson<ImagesPruneJson>(terminal, { images: rows, freedBytes, removed: options.yes === true });
       return 0;
     }
     const cells = rows.map((row) => [row.version, row.architecture, row.name, row.verdict, row.reason]);

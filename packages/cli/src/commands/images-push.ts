@@ -4,6 +4,8 @@ import type { ImageForm } from "@kelpie/images";
 import { KelpieError } from "@kelpie/platform";
 import { storedImages } from "../choose-images.ts";
 import { command } from "../command.ts";
+import type { ImagesPushJson } from "../json/images-push.ts";
+import { printJson } from "../output/json.ts";
 import { signOption } from "../signing.ts";
 import { push } from "../transfer.ts";
 
@@ -28,11 +30,11 @@ export const imagesPush = command({
       help: "vm (for Kelpie), container (for docker and its like) or all [default: all]",
     },
     sign: signOption,
-    json: { type: "boolean", help: "Print JSON" },
   },
+  json: () => import("../json/images-push.ts"),
   details:
     "Logins are those of `docker login` and `podman login`, or KELPIE_REGISTRY_TOKEN (with KELPIE_REGISTRY_USER). What the\nregistry has is not sent again; images for other architectures under the same version stay.\nBoth forms stand behind one tag: kelpie images pull takes the one, docker run the other.",
-  async run(context, { options, positionals: [reference, ...more] }) {
+  async run(context, { options, positionals: [reference, ...more], json }) {
     const { terminal } = context;
     const { registry, tag } = options;
     if (reference === undefined || more.length > 0 || registry === undefined) {
@@ -48,7 +50,7 @@ export const imagesPush = command({
       mountFrom: options["mount-from"],
       sign: options.sign,
     });
-    if (options.json === true) terminal.stdout.write(`${JSON.stringify(pushed, undefined, 2)}\n`);
+    if (json) printJson<ImagesPushJson>(terminal, pushed);
     else terminal.stdout.write(`${pushed.reference}\n`);
     return 0;
   },

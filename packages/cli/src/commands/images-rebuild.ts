@@ -5,6 +5,8 @@ import { formatImageVersion, rebuildImage } from "@kelpie/images";
 import { KelpieError } from "@kelpie/platform";
 import { architectureOf } from "../architecture.ts";
 import { buildOptions } from "../build.ts";
+import type { ImagesRebuildJson } from "../json/images-rebuild.ts";
+import { printJson } from "../output/json.ts";
 import { archOption, chooseImage } from "../choose-image.ts";
 import { command } from "../command.ts";
 import { lockChoice, lockOptions, sourceOptions } from "../lock-options.ts";
@@ -27,11 +29,11 @@ export const imagesRebuild = command({
     },
     ...lockOptions,
     offline: sourceOptions.offline,
-    json: { type: "boolean", help: "Print JSON" },
   },
+  json: () => import("../json/images-rebuild.ts"),
   details:
     "Builds with the image's own version, commit and time, compares every byte, and leaves the store as it is. Exits with 0\nwhere the image is reproduced, and with 1 and the differences where it is not.",
-  async run(context, { options }) {
+  async run(context, { options, json }) {
     const { platform, terminal, installation } = context;
     if (options.verify === undefined) throw new KelpieError("usage", "--verify IMAGE is missing");
     const architecture = architectureOf(context, options.arch);
@@ -48,10 +50,8 @@ export const imagesRebuild = command({
     const { files, metadata, packages } = found;
     const version = formatImageVersion(image.version);
     const isSame = files.length === 0;
-    if (options.json === true) {
-      terminal.stdout.write(
-        `${JSON.stringify({ version, architecture, reproduced: isSame, ...found }, undefined, 2)}\n`,
-      );
+    if (json) {
+      printJson<ImagesRebuildJson>(terminal, { version, architecture, reproduced: isSame, ...found });
     } else if (isSame) {
       terminal.stdout.write(`${version} is reproduced: all files are the same, byte for byte\n`);
     } else {

@@ -2,6 +2,8 @@
 
 import { ImageStore } from "@kelpie/images";
 import { command } from "../command.ts";
+import type { ImagesRepairJson } from "../json/images-repair.ts";
+import { printJson } from "../output/json.ts";
 import { formatSize } from "../output/size.ts";
 
 export const imagesRepair = command({
@@ -10,16 +12,15 @@ export const imagesRepair = command({
       type: "boolean",
       help: "Remove directories with an image's name and no usable image in them",
     },
-    json: { type: "boolean", help: "Print JSON" },
   },
+  json: () => import("../json/images-repair.ts"),
   details:
     "Makes cache.json anew from the images, and sweeps what processes that died have left. Exits with 1 where something\ncannot be used and stays. `kelpie images verify` reads what the images are made of.",
-  async run({ platform, terminal, home }, { options }) {
+  async run({ platform, terminal, home }, { options, json }) {
     const store = new ImageStore(platform, home);
     const { images, broken, removed, freedBytes } = await store.repair(options["remove-broken"] === true);
-    if (options.json === true) {
-      const json = { images: images.length, broken, removed, freedBytes };
-      terminal.stdout.write(`${JSON.stringify(json, undefined, 2)}\n`);
+    if (json) {
+      printJson<ImagesRepairJson>(terminal, { images: images.length, broken, removed, freedBytes });
     } else {
       for (const name of removed) terminal.stdout.write(`removed ${name}\n`);
       for (const { directory, reason } of broken)

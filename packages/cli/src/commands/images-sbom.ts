@@ -4,6 +4,8 @@ import { type AttachmentName, ImageStore, readAttachment, readComponents } from 
 import { KelpieError, writeFileAtomic } from "@kelpie/platform";
 import { archOption, storedImage } from "../choose-image.ts";
 import { command } from "../command.ts";
+import type { ImagesSbomJson } from "../json/images-sbom.ts";
+import { jsonText } from "../output/json.ts";
 import { formatTable } from "../output/table.ts";
 
 const formats: ReadonlyMap<string, AttachmentName> = new Map([
@@ -23,11 +25,11 @@ export const imagesSbom = command({
       help: "table, spdx (2.3), cyclonedx (1.6) or provenance (in-toto, SLSA) [default: table]",
     },
     output: { type: "string", short: "o", value: "FILE", help: "Write to a file [default: standard output]" },
-    json: { type: "boolean", help: "Print the table as JSON" },
   },
+  json: () => import("../json/images-sbom.ts"),
   details:
     "Shows what the image is made of, as the build recorded it: packages with licences and digests, every file with its\nowner, the kernel, the programs of Kelpie and their crates. The record is held against the image's metadata first.",
-  async run(context, { options, positionals }) {
+  async run(context, { options, positionals, json }) {
     const { platform, terminal, home } = context;
     const { format = "table", output } = options;
     const image = await storedImage(context, positionals, options.arch, "kelpie images sbom latest");
@@ -40,7 +42,7 @@ export const imagesSbom = command({
     }
     const metadata = await new ImageStore(platform, home).metadata(image);
     const bytes = await readAttachment(platform, image, metadata, name);
-    const shown = format === "table" ? table(bytes, options.json === true) : bytes;
+    const shown = format === "table" ? table(bytes, json) : bytes;
     if (output === undefined) terminal.stdout.write(shown);
     else await writeFileAtomic(platform, output, shown);
     return 0;
@@ -49,7 +51,7 @@ export const imagesSbom = command({
 
 function table(bytes: Uint8Array, isJson: boolean): string {
   const components = readComponents(bytes, "sbom.cdx.json");
-  if (isJson) return `${JSON.stringify({ components }, undefined, 2)}\n`;
+  if (isJson) return jsonText<ImagesSbomJson>({ components });
   const rows = components.map(({ kind, name, version, files, license = "not stated" }) => [
     kind,
     name,

@@ -16,6 +16,8 @@ import {
 import { KelpieError } from "@kelpie/platform";
 import { architecturesOf, architecturesOption } from "../architecture.ts";
 import { buildOptions } from "../build.ts";
+import type { ImagesVendorJson } from "../json/images-vendor.ts";
+import { printJson } from "../output/json.ts";
 import { type CommandContext, command } from "../command.ts";
 import { readLockFile, writeLockFile } from "../lock-file.ts";
 import { layoutPrefix, lockChoice, lockOptions, sourceOptions } from "../lock-options.ts";
@@ -39,11 +41,11 @@ export const imagesVendor = command({
     locked: lockOptions.locked,
     unlocked: lockOptions.unlocked,
     offline: sourceOptions.offline,
-    json: { type: "boolean", help: "Print JSON" },
   },
+  json: () => import("../json/images-vendor.ts"),
   details:
     "Keeps packages, kernel, base tarball and the guest's compiled programs, and the lock that names them. It builds without\nmirrors, compiler or cache: kelpie images build --spec FILE --vendored PLACE, where PLACE is what this command prints.",
-  async run(context, { options }) {
+  async run(context, { options, json }) {
     const { platform, terminal, installation } = context;
     const { output, push } = options;
     if (output === undefined && push === undefined)
@@ -78,11 +80,8 @@ export const imagesVendor = command({
       vendored.push({ architecture, ...found });
     }
     const places = await putAway(context, phases, { output, push }, locks, kept);
-    terminal.stdout.write(
-      options.json === true
-        ? `${JSON.stringify({ directory, places, vendored }, undefined, 2)}\n`
-        : places.map((place) => `${place}\n`).join(""),
-    );
+    if (json) printJson<ImagesVendorJson>(terminal, { places, vendored });
+    else terminal.stdout.write(places.map((place) => `${place}\n`).join(""));
     return 0;
   },
 });

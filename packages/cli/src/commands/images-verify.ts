@@ -1,16 +1,25 @@
 // kelpie images verify
 
-import { formatImageVersion, ImageStore, type StoredImage, verifyImage } from "@kelpie/images";
+import {
+  type FileVerdict,
+  formatImageVersion,
+  ImageStore,
+  type StoredImage,
+  verifyImage,
+} from "@kelpie/images";
 import { architectureOf } from "../architecture.ts";
 import { archOption, storedImage } from "../choose-image.ts";
 import { command, type CommandContext } from "../command.ts";
+import type { ImagesVerifyJson } from "../json/images-verify.ts";
+import { printJson } from "../output/json.ts";
 
 export const imagesVerify = command({
   positionals: "[VERSION]",
-  options: { arch: archOption, json: { type: "boolean", help: "Print JSON" } },
+  options: { arch: archOption },
+  json: () => import("../json/images-verify.ts"),
   details:
     "Reads every file of an image, or of all images where none is named, and holds it against metadata.json. Exits with 1\nwhere anything is damaged. A bill of materials or provenance may be absent: an image can be pulled without.",
-  async run(context, { options, positionals }) {
+  async run(context, { options, positionals, json }) {
     const { platform, terminal, home, signal } = context;
     const store = new ImageStore(platform, home);
     const results = [];
@@ -19,17 +28,23 @@ export const imagesVerify = command({
       const version = formatImageVersion(image.version);
       const { architecture } = image;
       results.push({ version, architecture, files });
-      if (options.json === true) continue;
+      if (json) continue;
       for (const verdict of files) {
         const state = verdict.kind === "damaged" ? `DAMAGED: ${verdict.reason.message}` : verdict.kind;
         terminal.stdout.write(`${version} ${architecture} ${verdict.file}: ${state}\n`);
       }
     }
-    if (options.json === true)
-      terminal.stdout.write(`${JSON.stringify({ images: results }, undefined, 2)}\n`);
+    if (json) {
+      const images = results.map(({ files, ...image }) => ({ ...image, files: files.map(verdictJson) }));
+      printJson<ImagesVerifyJson>(terminal, { images });
+    }
     return results.every(({ files }) => files.every(({ kind }) => kind !== "damaged")) ? 0 : 1;
   },
 });
+
+function verdictJson(verdict: FileVerdict): ImagesVerifyJson["images"][number]["files"][number] {
+  return verdict.kind === "damaged" ? { ...verdict, reason: verdict.reason.toJSON() } : verdict;
+}
 
 async function chosenImages(
   context: CommandContext,

@@ -3,6 +3,8 @@
 import { KelpieError } from "@kelpie/platform";
 import { TemplateStore } from "@kelpie/sandbox";
 import { command } from "../command.ts";
+import type { ImagesWarmJson } from "../json/images-warm.ts";
+import { printJson } from "../output/json.ts";
 import { formatSize } from "../output/size.ts";
 import { makeSandbox, sandboxOptions } from "../sandbox-options.ts";
 
@@ -10,10 +12,11 @@ const { arch, memory, cpus, disk, vmm } = sandboxOptions;
 
 export const imagesWarm = command({
   positionals: "[VERSION]",
-  options: { arch, memory, cpus, disk, vmm, json: { type: "boolean", help: "Print JSON" } },
+  options: { arch, memory, cpus, disk, vmm },
+  json: () => import("../json/images-warm.ts"),
   details:
     "Makes the template that sandboxes of this image and shape are restored from, and tries it. Without it the first sandbox\ndoes so. Templates go with their image, and the longest unused when there are more than twelve.",
-  async run(context, { options, positionals }) {
+  async run(context, { options, positionals, json }) {
     const { platform, terminal, home } = context;
     const [image, ...more] = positionals;
     if (more.length > 0) {
@@ -21,8 +24,7 @@ export const imagesWarm = command({
         help: "For example: kelpie images warm latest --memory 1G",
       });
     }
-    const { json, ...shape } = options;
-    const named = image === undefined ? shape : { ...shape, image };
+    const named = image === undefined ? options : { ...options, image };
     await using sandbox = await makeSandbox(context, named, {});
     const { start } = sandbox;
     // Why it could not be made has been told.
@@ -30,10 +32,8 @@ export const imagesWarm = command({
     const templates = await new TemplateStore(platform, home).list();
     const allocatedBytes = templates.find(({ key }) => key === start.template)?.allocatedBytes ?? 0;
     const { template, made, phases } = start;
-    if (json === true) {
-      terminal.stdout.write(
-        `${JSON.stringify({ template, made: made ?? null, allocatedBytes, phases }, undefined, 2)}\n`,
-      );
+    if (json) {
+      printJson<ImagesWarmJson>(terminal, { template, made, allocatedBytes, phases });
       return 0;
     }
     const what = made === undefined ? "was there" : `was made, as ${made}`;

@@ -34,6 +34,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import("./completion.ts")).completion,
   },
   {
+    path: ["schema"],
+    summary: "Print the JSON Schema of what a command prints with --json",
+    load: async () => (await import("./schema.ts")).schema,
+  },
+  {
     path: ["sandbox", "boot-chart"],
     summary: "Boot an image and show where the time went",
     load: async () => (await import("./sandbox-boot-chart.ts")).sandboxBootChart,

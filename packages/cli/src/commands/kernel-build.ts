@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { type BuiltKernel, kelpieKernel } from "@kelpie/images";
 import { architecturesOf, architecturesOption } from "../architecture.ts";
 import { command } from "../command.ts";
+import type { KernelBuildJson } from "../json/kernel-build.ts";
+import { printJson } from "../output/json.ts";
 import { Phases } from "../output/phases.ts";
 import { formatSize } from "../output/size.ts";
 
@@ -11,11 +13,11 @@ export const kernelBuild = command({
   options: {
     arch: architecturesOption,
     config: { type: "string", value: "FILE", help: "Options on top of those of images/kernel" },
-    json: { type: "boolean", help: "Print JSON" },
   },
+  json: () => import("../json/kernel-build.ts"),
   details:
     "Compiles Linux from Debian's verified source with the options of images/kernel. A kernel whose source, options and\ncompiler are those of an earlier build comes from the cache. A spec takes it by `kernel: {source: kelpie}`.",
-  async run(context, { options }) {
+  async run(context, { options, json }) {
     const { platform, terminal, installation, home, signal } = context;
     const chosen = architecturesOf(context, options.arch);
     const phases = new Phases(terminal, platform.clock);
@@ -37,11 +39,8 @@ export const kernelBuild = command({
       );
       built.push({ architecture, ...kernel });
     }
-    terminal.stdout.write(
-      options.json === true
-        ? `${JSON.stringify({ kernels: built }, undefined, 2)}\n`
-        : built.map(({ directory }) => `${directory}\n`).join(""),
-    );
+    if (json) printJson<KernelBuildJson>(terminal, { kernels: built });
+    else terminal.stdout.write(built.map(({ directory }) => `${directory}\n`).join(""));
     return 0;
   },
 });

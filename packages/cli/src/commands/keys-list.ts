@@ -2,17 +2,20 @@
 
 import { Keyring } from "@kelpie/images";
 import { command } from "../command.ts";
+import type { KeysListJson } from "../json/keys-list.ts";
+import { printJson } from "../output/json.ts";
 import { formatTable } from "../output/table.ts";
 
 export const keysList = command({
-  options: { json: { type: "boolean", help: "Print JSON" } },
-  async run({ platform, terminal, home }, { options }) {
+  options: {},
+  json: () => import("../json/keys-list.ts"),
+  async run({ platform, terminal, home }, { json }) {
     const keys = (await new Keyring(platform, home).list()).map(({ name, id, hasPrivateKey }) => ({
       name,
       id,
       hasPrivateKey,
     }));
-    if (options.json === true) terminal.stdout.write(`${JSON.stringify({ keys }, undefined, 2)}\n`);
+    if (json) printJson<KeysListJson>(terminal, { keys });
     else if (keys.length === 0)
       terminal.stderr.write("There are no keys yet. `kelpie keys generate NAME` makes one.\n");
     else {

@@ -7,6 +7,8 @@ import { barsOf, chartSvg, chartText } from "../boot-chart/boot-chart.ts";
 import { architectureOf } from "../architecture.ts";
 import { archOption, imageForUse } from "../choose-image.ts";
 import { command } from "../command.ts";
+import type { SandboxBootChartJson } from "../json/sandbox-boot-chart.ts";
+import { printJson } from "../output/json.ts";
 
 const nanosecondsPerMs = 1e6;
 
@@ -15,10 +17,10 @@ export const sandboxBootChart = command({
     image: { type: "string", short: "i", value: "VERSION", help: "The image to boot [default: latest]" },
     arch: archOption,
     svg: { type: "string", value: "FILE", help: "Draw it into FILE, for a browser" },
-    json: { type: "boolean", help: "Print JSON" },
   },
+  json: () => import("../json/sandbox-boot-chart.ts"),
   details: "Boots the image once, from nothing, and ends it when it has answered.",
-  async run(context, { options }) {
+  async run(context, { options, json }) {
     const { platform, terminal, home, signal } = context;
     const architecture = architectureOf(context, options.arch);
     const image = await imageForUse(context, options.image ?? "latest", architecture);
@@ -45,9 +47,8 @@ export const sandboxBootChart = command({
       const title = `${image.name} ${formatImageVersion(image.version)} for ${architecture}`;
       await writeFileAtomic(platform, options.svg, chartSvg(title, bars));
     }
-    terminal.stdout.write(
-      options.json === true ? `${JSON.stringify({ bars }, undefined, 2)}\n` : chartText(bars),
-    );
+    if (json) printJson<SandboxBootChartJson>(terminal, { bars });
+    else terminal.stdout.write(chartText(bars));
     return 0;
   },
 });

@@ -1,6 +1,8 @@
 // kelpie sandbox cp
 
 import { command } from "../command.ts";
+import type { SandboxCpJson } from "../json/sandbox-cp.ts";
+import { printJson } from "../output/json.ts";
 import { parseBytes } from "../quantity.ts";
 import { copyFiles } from "../sandbox-copy.ts";
 
@@ -18,12 +20,14 @@ export const sandboxCp = command({
       help: "The most that is taken out of a sandbox for one source [default: 64G]",
     },
   },
+  json: () => import("../json/sandbox-cp.ts"),
   details:
     "One side is SANDBOX:PATH. A destination that is a directory, ends with a slash or takes several sources is copied into.\nWildcards of a path in a sandbox are expanded there: quote them. What comes out belongs to you and stays below the\ndestination, whatever the sandbox sends; devices, pipes and setuid bits stay behind.",
-  async run(context, { options, positionals }) {
+  async run(context, { options, positionals, json }) {
     const { owner } = options;
     const maxBytes = options["max-size"] === undefined ? undefined : parseBytes(options["max-size"]);
-    await copyFiles(context, positionals, { owner, maxBytes });
+    const copied = await copyFiles(context, positionals, { owner, maxBytes });
+    if (json) printJson<SandboxCpJson>(context.terminal, copied);
     return 0;
   },
 });

@@ -3,6 +3,8 @@
 import { KelpieError } from "@kelpie/platform";
 import { Sandbox } from "@kelpie/sandbox";
 import { command } from "../command.ts";
+import type { SandboxExecJson } from "../json/sandbox-exec.ts";
+import { printJson } from "../output/json.ts";
 import { parseSeconds } from "../quantity.ts";
 import { execIn } from "../sandbox-exec.ts";
 import { parseEnvironment } from "../sandbox-options.ts";
@@ -28,9 +30,10 @@ export const sandboxExec = command({
     timeout: { type: "string", value: "TIME", help: "End it, and all that it started, after this long" },
     detach: { type: "boolean", short: "d", help: "Let it go on by itself, and print its name for `attach`" },
   },
+  json: () => import("../json/sandbox-exec.ts"),
   details:
     "Signals are passed on. Exits as the command does: its code, 128 + N if signal N ended it, 124 at the timeout, 126 where\nthe command is not executable, 127 where it is not found, 125 where Kelpie failed.",
-  async run({ platform, terminal, home, signal }, { options, positionals }) {
+  async run({ platform, terminal, home, signal }, { options, positionals, json }) {
     const [reference, ...words] = positionals;
     const [program, ...args] = words[0] === "--" ? words.slice(1) : words;
     if (reference === undefined || program === undefined) {
@@ -46,13 +49,20 @@ export const sandboxExec = command({
       ...(user === undefined ? {} : { user: /^\d+$/.test(user) ? Number(user) : user }),
       ...(timeout === undefined ? {} : { timeoutMs: 1000 * parseSeconds(timeout) }),
     };
+    if (json && options.detach !== true) {
+      throw new KelpieError("usage", "--json goes with --detach", {
+        help: "Without it, what the command prints is what is printed.",
+      });
+    }
     await using sandbox = await Sandbox.open(reference, { platform, home, signal });
     if (options.detach === true) {
       const started = await sandbox.spawn(request, signal);
       if ("kind" in started) {
         throw new KelpieError("guest-refused", `Cannot start ${program}`, { found: started.message });
       }
-      terminal.stdout.write(`${started.id}\n`);
+      const { id, name } = sandbox;
+      if (json) printJson<SandboxExecJson>(terminal, { process: started.id, sandbox: { id, name } });
+      else terminal.stdout.write(`${started.id}\n`);
       return 0;
     }
     const tty = options.tty === true;

@@ -2,12 +2,15 @@
 
 import { readDescriptions } from "@kelpie/sandbox";
 import { command } from "../command.ts";
+import type { SandboxInspectJson } from "../json/sandbox-inspect.ts";
+import { printJson } from "../output/json.ts";
 import { sandboxJson } from "../output/sandbox-view.ts";
 import { namedSandboxes } from "../sandbox-reference.ts";
 
 export const sandboxInspect = command({
   positionals: "SANDBOX…",
-  options: { json: { type: "boolean", help: "Print JSON, as without it" } },
+  options: {},
+  json: () => import("../json/sandbox-inspect.ts"),
   async run(context, { positionals }) {
     const found = await namedSandboxes(context, positionals, "kelpie sandbox inspect brave-kelpie");
     const all = await Promise.all(
@@ -16,8 +19,7 @@ export const sandboxInspect = command({
         attachments: await readDescriptions(context.platform, sandbox.directory),
       })),
     );
-    const shown = all.length === 1 ? all[0] : all;
-    context.terminal.stdout.write(`${JSON.stringify(shown, undefined, 2)}\n`);
+    printJson<SandboxInspectJson>(context.terminal, { sandboxes: all });
     return 0;
   },
 });

@@ -2,19 +2,21 @@
 
 import { listSandboxes } from "@kelpie/sandbox";
 import { command } from "../command.ts";
+import type { SandboxListJson } from "../json/sandbox-list.ts";
+import { printJson } from "../output/json.ts";
 import { sandboxJson, sandboxTable } from "../output/sandbox-view.ts";
 
 export const sandboxList = command({
   options: {
-    json: { type: "boolean", help: "Print JSON" },
     quiet: { type: "boolean", short: "q", help: "Print names only" },
   },
+  json: () => import("../json/sandbox-list.ts"),
   details:
     "States: creating, running, paused, stopped (in order), failed (the start or the guest), lost (the host or the keeper went\naway under it).",
-  async run({ platform, terminal, home }, { options }) {
+  async run({ platform, terminal, home }, { options, json }) {
     const entries = await listSandboxes(platform, home);
-    if (options.json === true) {
-      terminal.stdout.write(`${JSON.stringify({ sandboxes: entries.map(sandboxJson) }, undefined, 2)}\n`);
+    if (json) {
+      printJson<SandboxListJson>(terminal, { sandboxes: entries.map(sandboxJson) });
     } else if (options.quiet === true) {
       for (const { id, record } of entries) terminal.stdout.write(`${record?.name ?? id}\n`);
     } else if (entries.length === 0) {

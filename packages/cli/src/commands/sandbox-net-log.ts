@@ -6,13 +6,14 @@ import { firstWord, namedSandboxes } from "../sandbox-reference.ts";
 
 export const sandboxNetLog = command({
   positionals: "SANDBOX",
-  options: { json: { type: "boolean", help: "Print the log as it is: lines of JSON" } },
+  options: {},
+  json: () => import("../json/sandbox-net-log.ts"),
   details:
     "Of a sandbox with --net allow=: every connection, every denial, and every name that was asked for in vain.\nThe fields are in docs/network.md.",
-  async run(context, { options, positionals }) {
+  async run(context, { positionals, json }) {
     const [reference] = firstWord(positionals, "kelpie sandbox net-log brave-kelpie");
     for (const { directory } of await namedSandboxes(context, [reference], ""))
-      await printNetworkLog(context, directory, options.json === true);
+      await printNetworkLog(context, directory, json);
     return 0;
   },
 });

@@ -8,9 +8,10 @@ import { forEachSandbox, removableSandboxes } from "../sandbox-reference.ts";
 export const sandboxRm = command({
   positionals: "SANDBOX…",
   options: { force: { type: "boolean", short: "f", help: "Kill one that runs first" } },
-  async run(context, { options, positionals }) {
+  json: () => import("../json/sandbox-actions.ts"),
+  async run(context, { options, positionals, json }) {
     const found = await removableSandboxes(context, positionals, "kelpie sandbox rm brave-kelpie");
-    return await forEachSandbox(context, found, async (sandbox) => {
+    return await forEachSandbox(context, found, json, async (sandbox) => {
       const name = sandbox.record?.name ?? sandbox.id;
       if (isLive(sandbox.state) && options.force !== true) {
         throw new KelpieError("in-use", `Sandbox ${name} still runs`, {
@@ -19,7 +20,7 @@ export const sandboxRm = command({
         });
       }
       await removeSandbox(context.platform, sandbox);
-      return name;
+      return undefined;
     });
   },
 });

@@ -8,13 +8,13 @@ export const sandboxStats = command({
   positionals: "[SANDBOX…]",
   options: {
     watch: { type: "string", value: "TIME", help: "Print again and again, this far apart, until Ctrl-C" },
-    json: { type: "boolean", help: "Print JSON, one line for each look" },
   },
+  json: () => import("../json/sandbox-stats.ts"),
   details:
     "Of the sandboxes that are named, or of all that run: load, memory, root disk and processes as the guest says.",
-  async run(context, { options, positionals }) {
+  async run(context, { options, positionals, json }) {
     const everyMs = options.watch === undefined ? undefined : 1000 * parseSeconds(options.watch);
-    await printStats(context, positionals, { everyMs, json: options.json === true });
+    await printStats(context, positionals, { everyMs, json });
     return 0;
   },
 });

@@ -16,15 +16,15 @@ export const sandboxStop = command({
       help: "How long it has to power off before it is killed [default: 10s]",
     },
   },
+  json: () => import("../json/sandbox-actions.ts"),
   details: "What it was stays to be looked at: `kelpie sandbox rm` removes that.",
-  async run(context, { options, positionals }) {
-    const { platform, terminal, home, signal } = context;
+  async run(context, { options, positionals, json }) {
+    const { platform, home, signal } = context;
     const graceMs = 1000 * parseSeconds(options.grace ?? defaultGraceSeconds);
     const found = await namedSandboxes(context, positionals, "kelpie sandbox stop brave-kelpie");
-    return await forEachSandbox(context, found, async (sandbox) => {
+    return await forEachSandbox(context, found, json, async (sandbox) => {
       const { reports } = await stopSandbox(platform, sandbox, { home, graceMs, signal });
-      for (const report of reports) terminal.stderr.write(`kelpie: ${report}\n`);
-      return sandbox.record.name;
+      return reports;
     });
   },
 });

@@ -7,15 +7,15 @@ import { forEachSandbox, namedSandboxes } from "../sandbox-reference.ts";
 export const sandboxSync = command({
   positionals: "SANDBOX…",
   options: {},
+  json: () => import("../json/sandbox-actions.ts"),
   details:
     "For directories shared by `disk`, which `stop` brings home too; `kill` does not, nor the end of a ttl. What the host has\nchanged meanwhile stays, and the sandbox's version is put beside it (docs/workspace.md).",
-  async run(context, { positionals }) {
-    const { platform, terminal, home, signal } = context;
+  async run(context, { positionals, json }) {
+    const { platform, home, signal } = context;
     const found = await namedSandboxes(context, positionals, "kelpie sandbox sync brave-kelpie");
-    return await forEachSandbox(context, found, async ({ record }) => {
+    return await forEachSandbox(context, found, json, async ({ record }) => {
       await using sandbox = await Sandbox.open(record.id, { platform, home, signal });
-      for (const report of await sandbox.finish(signal)) terminal.stderr.write(`kelpie: ${report}\n`);
-      return record.name;
+      return await sandbox.finish(signal);
     });
   },
 });

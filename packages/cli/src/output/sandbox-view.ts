@@ -1,6 +1,7 @@
 // Sandboxes for people and for programs.
 
 import type { SandboxEntry, SandboxState } from "@kelpie/sandbox";
+import type { SandboxJson } from "../json/sandbox.ts";
 import { formatTable } from "./table.ts";
 
 /** The list as a table; ages are counted from `nowMs`. */
@@ -18,7 +19,7 @@ export function sandboxTable(entries: readonly SandboxEntry[], nowMs: number): s
 }
 
 /** A sandbox under `--json`: its record in the open, and when it ends where that is known. */
-export function sandboxJson({ id, directory, record, state }: SandboxEntry): Record<string, unknown> {
+export function sandboxJson({ id, directory, record, state }: SandboxEntry): SandboxJson {
   if (record === undefined) return { id, directory, state };
   const { name, image, memoryMiB, cpus, diskBytes, pidsLimit, createdMs, ttlMs, idleTimeoutMs } = record;
   const { removeAtEnd, env, phase, vmm, monitorDescription: monitor } = record;

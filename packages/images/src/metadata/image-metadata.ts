@@ -43,7 +43,8 @@ const packageEntry = z.strictObject({
   source: text.optional(),
 });
 
-const schema = z.strictObject({
+/** What metadata.json must be. */
+export const imageMetadataSchema = z.strictObject({
   schemaVersion: z.literal(1),
   name: text,
   version: text.refine((value) => tryParseImageVersion(value) !== undefined, "not the version of an image"),
@@ -117,7 +118,7 @@ const schema = z.strictObject({
   planSha256: sha256,
 });
 
-export type ImageMetadata = z.infer<typeof schema>;
+export type ImageMetadata = z.infer<typeof imageMetadataSchema>;
 
 /** One of an image's files, with what it must hold. */
 export interface ImageFile {
@@ -150,10 +151,10 @@ export function describedFile(
  * @throws KelpieError `malformed` naming the field.
  */
 export function parseImageMetadata(bytes: Uint8Array, where: string): ImageMetadata {
-  return parseJsonAs(schema, bytes, "Image metadata is not as expected", where);
+  return parseJsonAs(imageMetadataSchema, bytes, "Image metadata is not as expected", where);
 }
 
 /** The bytes of metadata.json: keys in the schema's order, two spaces, a newline at the end. */
 export function serializeImageMetadata(metadata: ImageMetadata): Uint8Array {
-  return new TextEncoder().encode(`${JSON.stringify(schema.parse(metadata), undefined, 2)}\n`);
+  return new TextEncoder().encode(`${JSON.stringify(imageMetadataSchema.parse(metadata), undefined, 2)}\n`);
 }

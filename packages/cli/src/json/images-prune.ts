@@ -1,0 +1,21 @@
+// kelpie images prune --json
+
+import { z } from "zod";
+import type { JsonOf } from "./json-of.ts";
+import { architecture, count, version } from "./parts.ts";
+
+export const schema = z.object({
+  images: z.array(
+    z.object({
+      version,
+      architecture,
+      name: z.string(),
+      verdict: z.enum(["goes", "stays"]),
+      reason: z.string(),
+    }),
+  ),
+  freedBytes: count,
+  removed: z.boolean().describe("false without --yes: nothing was done"),
+});
+
+export type ImagesPruneJson = JsonOf<typeof schema>;
