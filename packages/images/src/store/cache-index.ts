@@ -3,11 +3,13 @@
 
 import { join } from "node:path";
 import { type Files, KelpieError, type Platform, replaceFile } from "@kelpie/platform";
-import { z } from "zod";
 import { bootKernel } from "../metadata/boot-kernel.ts";
 import {
+  imageFileNames,
   imageFiles,
+  type ImageMetadata,
   kernelFileNames,
+  type KernelFileName,
   maxMetadataBytes,
   parseImageMetadata,
 } from "../metadata/image-metadata.ts";
@@ -17,33 +19,22 @@ const maxIndexBytes = 64 << 20;
 /** Raised with every change of an entry: an older index is made anew. */
 const indexVersion = 6;
 
-const fileEntry = z.strictObject({ sizeBytes: z.number(), sha256: z.string() });
-
-const entrySchema = z.strictObject({
-  directory: z.string(),
-  /** Identity of the metadata.json behind this entry. */
-  stamp: z.string(),
-  name: z.string(),
-  distribution: z.string(),
-  kernelRelease: z.string(),
-  hostname: z.string(),
-  buildDate: z.string(),
-  sizeBytes: z.number(),
-  files: z.strictObject({
-    "rootfs.ext4": fileEntry,
-    vmlinuz: fileEntry,
-    vmlinux: fileEntry.optional(),
-    initrd: fileEntry,
-  }),
-  /** What QEMU is given as the kernel. */
-  qemuKernel: z.enum(kernelFileNames),
-  mountsRoot: z.boolean(),
-});
-
-const indexSchema = z.strictObject({ schemaVersion: z.literal(indexVersion), images: z.array(entrySchema) });
-
 /** What a listing shows of an image. */
-export type ImageSummary = z.infer<typeof entrySchema>;
+export interface ImageSummary {
+  readonly directory: string;
+  /** Identity of the metadata.json behind this entry. */
+  readonly stamp: string;
+  readonly name: string;
+  readonly distribution: string;
+  readonly kernelRelease: string;
+  readonly hostname: string;
+  readonly buildDate: string;
+  readonly sizeBytes: number;
+  readonly files: ImageMetadata["files"];
+  /** What QEMU is given as the kernel. */
+  readonly qemuKernel: KernelFileName;
+  readonly mountsRoot: boolean;
+}
 
 /** A directory that has an image's name and no image in it. */
 export interface BrokenImage {
@@ -67,17 +58,17 @@ export async function summarize(
   directories: readonly string[],
 ): Promise<Summaries> {
   const known = await readIndex(platform.files, join(root, "cache.json"));
-  const paths = directories.map((directory) => join(root, directory, "metadata.json"));
+  const paths = directories.map((directory) => `${root}/${directory}/metadata.json`);
   const statuses = await platform.files.statAll(paths);
-  const results = await Promise.all(
-    directories.map(async (directory, index) => {
-      const status = statuses[index];
-      if (status === undefined) return { directory, reason: "metadata.json is missing" };
-      const stamp = stampOf(status);
-      const entry = known.get(directory);
-      return entry?.stamp === stamp ? entry : await readSummary(platform.files, root, directory, stamp);
-    }),
-  );
+  const results: (ImageSummary | BrokenImage)[] = [];
+  for (const [index, directory] of directories.entries()) {
+    const status = statuses[index];
+    const entry = known.get(directory);
+    const stamp = status === undefined ? undefined : stampOf(status);
+    if (stamp === undefined) results.push({ directory, reason: "metadata.json is missing" });
+    else if (entry?.stamp === stamp) results.push(entry);
+    else results.push(await readSummary(platform.files, root, directory, stamp));
+  }
   const images = results.filter((result) => "stamp" in result);
   const broken = results.filter((result) => "reason" in result);
   const changed =
@@ -118,12 +109,52 @@ async function readSummary(
 async function readIndex(files: Files, path: string): Promise<ReadonlyMap<string, ImageSummary>> {
   try {
     const text = new TextDecoder().decode(await files.readFile(path, maxIndexBytes));
-    const { images } = indexSchema.parse(JSON.parse(text));
-    return new Map(images.map((image) => [image.directory, image]));
+    return new Map(parseIndex(JSON.parse(text)).map((image) => [image.directory, image]));
   } catch {
     // Missing, cut short or of another version: the directories tell everything again.
     return new Map();
   }
+}
+
+/** By hand: a schema would copy thousands of entries, and take longer than the rest of a listing. */
+function parseIndex(value: unknown): readonly ImageSummary[] {
+  if (!isRecord(value) || value["schemaVersion"] !== indexVersion) return [];
+  const images = value["images"];
+  return Array.isArray(images) && images.every(isSummary) ? images : [];
+}
+
+function isSummary(value: unknown): value is ImageSummary {
+  return (
+    isRecord(value) &&
+    textFields.every((field) => typeof value[field] === "string") &&
+    typeof value["sizeBytes"] === "number" &&
+    typeof value["mountsRoot"] === "boolean" &&
+    kernelFileNames.some((name) => name === value["qemuKernel"]) &&
+    isRecord(value["files"]) &&
+    areFiles(value["files"])
+  );
+}
+
+const textFields = [
+  "directory",
+  "stamp",
+  "name",
+  "distribution",
+  "kernelRelease",
+  "hostname",
+  "buildDate",
+] as const satisfies readonly (keyof ImageSummary)[];
+
+function areFiles(files: Readonly<Record<string, unknown>>): boolean {
+  return imageFileNames.every((name) => {
+    const file = files[name];
+    if (file === undefined) return name === "vmlinux";
+    return isRecord(file) && typeof file["sizeBytes"] === "number" && typeof file["sha256"] === "string";
+  });
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null;
 }
 
 async function writeIndex(platform: Platform, root: string, images: readonly ImageSummary[]): Promise<void> {

@@ -142,6 +142,23 @@ test("what a dead process left is swept, and an image set aside by it returns", 
     assert.deepEqual(seen(root), ["1.0.0-20260115-a3f4d21", "1.0.1-20260115-a3f4d21", "cache.json"]);
   }));
 
+test("looking is enough to sweep what a dead process left, its lock too, and finds the image set aside by it", () =>
+  withStore(async (store, home) => {
+    const image = await store.add(fillWith(metadata("1.0.0-20260115-a3f4d21")));
+    const root = join(home.path, "images");
+    mkdirSync(join(root, ".staging.4194305-77.abcdef"));
+    writeFileSync(join(root, ".cache.json.4194305-0123456789ab.tmp"), "{");
+    writeFileSync(join(root, ".lock"), "4194305 0123456789abcdef.77 installing 1.0.0\n");
+    await realPlatform.files.rename(image.directory, join(root, ".replaced.1.0.0-20260115-a3f4d21"));
+    assert.deepEqual((await store.list()).images, [image]);
+    assert.deepEqual(readdirSync(root).sort(), [
+      ".blobs",
+      ".verified",
+      "1.0.0-20260115-a3f4d21",
+      "cache.json",
+    ]);
+  }));
+
 test("cache.json is rebuilt when it is lost, cut short, or tells of an older metadata.json", () =>
   withStore(async (store, home) => {
     const image = await store.add(fillWith(metadata("1.0.0-20260115-a3f4d21")));

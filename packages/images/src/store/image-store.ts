@@ -86,8 +86,11 @@ export class ImageStore {
   async list(): Promise<StoreListing> {
     const { files, host } = this.#platform;
     if ((await files.stat(this.#root)) === undefined) return { images: [], broken: [] };
-    const names = await files.list(this.#root);
-    if (await hasLeftovers(this.#platform, names)) await this.#sweepIfFree();
+    let names = await files.list(this.#root);
+    if (await hasLeftovers(this.#platform, names)) {
+      await this.#sweepIfFree();
+      names = await files.list(this.#root);
+    }
     const identities = new Map(
       names.flatMap((name) => {
         const identity = parseImageDirectoryName(name, host.architecture);
@@ -107,7 +110,7 @@ export class ImageStore {
           ...identity,
           tags: namesOf(tags.tags, version),
           references: namesOf(tags.references, version),
-          directory: join(this.#root, summary.directory),
+          directory: `${this.#root}/${summary.directory}`,
         };
       }),
     };

@@ -23,8 +23,8 @@ export async function hasLeftovers(
   platform: Pick<Platform, "files" | "processes">,
   names: readonly string[],
 ): Promise<boolean> {
-  for (const name of names)
-    if (name.startsWith(".") && (lockForm.test(name) || (await isLeftover(platform, name)))) return true;
+  for (const name of names.filter((each) => each.startsWith(".")))
+    if (lockForm.test(name) || (await isLeftover(platform, name))) return true;
   return false;
 }
 

@@ -212,7 +212,10 @@ export const realFiles: Files = {
   list: (directory) =>
     attempt("list", directory, async () => {
       const names = await promises.readdir(directory);
-      return names.sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+      // Strings compare by UTF-16 units: only with surrogates among them is that another order than the bytes'.
+      return names.some((name) => /[\ud800-\udfff]/.test(name))
+        ? names.sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
+        : names.sort();
     }),
 
   makeDirectory: (path, permissions = 0o777) =>
