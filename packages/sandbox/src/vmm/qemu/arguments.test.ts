@@ -5,7 +5,7 @@ import { test } from "node:test";
 import type { VmOrigin, VmSpec } from "../vmm.ts";
 import { type QemuSetting, qemuOptions } from "./arguments.ts";
 import { flatten } from "./option.ts";
-import { kernelCommandLine } from "./command-line.ts";
+import { kernelCommandLine } from "../kernel-command-line.ts";
 
 const spec: VmSpec = {
   image: { architecture: "amd64", rootfs: "/i/rootfs.ext4", kernel: "/i/vmlinuz", initrd: "/i/initrd" },

@@ -1,10 +1,10 @@
 // QEMU's command line for a machine, as data: one option and its value a line.
 
 import type { Accelerator } from "./accelerator.ts";
-import { kernelCommandLine } from "./command-line.ts";
 import { cpuModel, machineType } from "./machine.ts";
 import type { QemuOption } from "./option.ts";
 import { ninepOptions, slotOptions } from "./plug.ts";
+import { kernelCommandLine } from "../kernel-command-line.ts";
 import type { VmSpec } from "../vmm.ts";
 
 /** What beside the spec decides the command line. */

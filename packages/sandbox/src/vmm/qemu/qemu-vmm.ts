@@ -5,6 +5,7 @@ import { type Architecture, KelpieError, type Platform } from "@kelpie/platform"
 import { type AcceleratorChoice, chooseAccelerator } from "../probe/choose-accelerator.ts";
 import { launchKeeper } from "../keeper/keeper.ts";
 import { keeperFiles } from "../keeper/keeper-script.ts";
+import { requireShortPath } from "../socket-path.ts";
 import { tieToParent, tieToUs } from "../tied-command.ts";
 import { requireCapabilities } from "../require-capabilities.ts";
 import type { VirtualMachine, Vmm, VmSpec } from "../vmm.ts";
@@ -19,8 +20,6 @@ import { QemuMachine } from "./qemu-machine.ts";
 import { emptyQcow2 } from "./qcow2.ts";
 
 const sectorBytes = 512;
-/** `sun_path` of a Unix socket's address, less its end; 104 on macOS. */
-const socketPathLimitBytes = 103;
 
 /** Starts machines with an installed QEMU. */
 export class QemuVmm implements Vmm {
@@ -152,15 +151,4 @@ export async function openQemu(platform: Platform, options: OpenQemuOptions): Pr
       ? await chooseAccelerator(platform, home, architecture, installation, signal)
       : { accelerator, fallback: undefined, isNews: false };
   return new QemuVmm(platform, installation, choice);
-}
-
-function requireShortPath(socket: string): void {
-  const length = Buffer.byteLength(socket);
-  if (length <= socketPathLimitBytes) return;
-  throw new KelpieError("invalid-input", "The path of a socket would be too long", {
-    expected: `at most ${socketPathLimitBytes} bytes`,
-    found: `${length}`,
-    where: socket,
-    help: "Set KELPIE_HOME to a shorter path.",
-  });
 }

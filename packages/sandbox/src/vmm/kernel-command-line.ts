@@ -1,7 +1,7 @@
 // The kernel's command line for a guest, as docs/boot-contract.md defines it.
 
 import type { Architecture } from "@kelpie/platform";
-import type { Accelerator } from "./accelerator.ts";
+import type { Accelerator } from "./qemu/accelerator.ts";
 
 /** What the command line depends on. */
 export interface CommandLineOptions {
@@ -11,13 +11,15 @@ export interface CommandLineOptions {
   readonly agentPorts: number;
   /** Whether the kernel finds the root by itself: it knows no labels, and the root is the first disk. */
   readonly withoutInitrd: boolean;
+  /** The machine has nothing that switches it off (ACPI, PSCI): its monitor ends when the guest resets it. Default false. */
+  readonly endsByReset?: boolean;
 }
 
 const consoleOf: Readonly<Record<Architecture, string>> = { amd64: "ttyS0", arm64: "ttyAMA0" };
 
 /** The words of the command line, in their order. */
 export function kernelCommandLine(options: CommandLineOptions): string[] {
-  const { architecture, accelerator, hostname, agentPorts, withoutInitrd } = options;
+  const { architecture, accelerator, hostname, agentPorts, withoutInitrd, endsByReset = false } = options;
   return [
     `console=${consoleOf[architecture]}`,
     // Warnings and worse still reach the console, so a panic is seen; each line costs an emulated guest about 0.3 ms.
@@ -32,8 +34,12 @@ export function kernelCommandLine(options: CommandLineOptions): string[] {
     ...(accelerator === "tcg" ? ["mitigations=off"] : []),
     `kelpie.hostname=${hostname}`,
     `kelpie.ports=${agentPorts}`,
+    ...(endsByReset ? resetInsteadOfPowerOff : []),
   ];
 }
+
+// The keyboard controller's reset line is the one that such monitors have; PID 1 takes it where it was to power off.
+const resetInsteadOfPowerOff = ["reboot=k", "kelpie.poweroff=reset"];
 
 // Under emulation the timer check and the TSC's calibration count on timing that a busy host does not keep.
 const emulatedTimer = ["no_timer_check", "tsc=reliable"];
