@@ -31,6 +31,11 @@ const judges: Requirement[] = [
   },
   { program: "openssl", why: "judges certificates", packages: { "apt-get": ["openssl"], dnf: ["openssl"] } },
   { program: "qemu-img", why: "judges disks", packages: { "apt-get": ["qemu-utils"], dnf: ["qemu-img"] } },
+  {
+    program: "gcc",
+    why: "compiles libraries that tests play",
+    packages: { "apt-get": ["gcc", "libc6-dev"], dnf: ["gcc", "glibc-devel"] },
+  },
   { program: "ip", why: "judges networks", packages: { "apt-get": ["iproute2"], dnf: ["iproute"] } },
   { program: "skopeo", why: "judges what is pushed", packages: { "apt-get": ["skopeo"], dnf: ["skopeo"] } },
   { program: "umoci", why: "unpacks container images", packages: { "apt-get": ["umoci"], dnf: ["umoci"] } },

@@ -36,6 +36,7 @@ export type {
 export { type Random, randomHex } from "./random.ts";
 export { cancelled } from "./real/clock.ts";
 export { realPlatform } from "./real/index.ts";
+export { type BareStreams, runBare } from "./real/run-bare.ts";
 export { type Main, runMain } from "./real/run-main.ts";
 export { runChecked } from "./run-checked.ts";
 export type { Terminal, TerminalKeys, TerminalSize } from "./terminal.ts";
