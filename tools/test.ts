@@ -146,10 +146,15 @@ async function guestChecks(): Promise<Outcome> {
     total = sum(total, await runCheck("cargo", args, { cwd, env }));
   }
   const agent = { ...process.env, KELPIE_AGENT: join(target, "debug/kelpie-guest") };
-  return sum(total, await tests("", "packages/**/*.agent.test.ts", { concurrency: 1, env: agent }).run());
+  return sum(
+    total,
+    await tests("", "packages/**/*.agent.test.ts", { concurrency: cpus().length, env: agent }).run(),
+  );
 }
 
 const bin = join(root, "node_modules/.bin");
+/** An emulated machine keeps one processor busy, and its tests wait for much of their time. */
+const machinesAtOnce = Math.min(2, cpus().length);
 /** What needs a machine, or the agent's program. */
 const notUnit = /\.(?:vm|agent)\.test\.ts$/;
 
@@ -161,7 +166,10 @@ const parts: readonly Part[] = [
   tests("unit", "{packages,tools}/**/*.test.ts", { concurrency: cpus().length, except: notUnit }),
   { name: "guest", run: guestChecks },
   { name: "images", run: buildImages },
-  tests("vm", "packages/**/*.vm.test.ts", { concurrency: 1, env: { ...process.env, KELPIE_HOME: testHome } }),
+  tests("vm", "packages/**/*.vm.test.ts", {
+    concurrency: machinesAtOnce,
+    env: { ...process.env, KELPIE_HOME: testHome },
+  }),
 ];
 
 async function main(wanted: readonly string[]): Promise<void> {

@@ -59,8 +59,8 @@ const ends: Readonly<Record<Cause, ProcessEnd>> = {
   "will not listen": signalled(9, "timed-out"),
 };
 
-/** Long enough for a shell to begin in an emulated guest of a busy host. */
-const slowAfterMs = 1500;
+/** Long enough for shells that start together to begin in an emulated guest of a busy host. */
+const slowAfterMs = 3000;
 
 /** Runs a row's process and compares its end, and that its output came once. */
 export async function checkRow(subject: Subject, row: Row): Promise<void> {

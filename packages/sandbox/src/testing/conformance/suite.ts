@@ -16,7 +16,9 @@ export function describeAgent(way: string, start: () => Promise<Subject>, skip: 
     after(async () => (await started.promise)[Symbol.asyncDispose]());
     for (const { name, check } of behaviours) test(name, async () => check(await started.promise));
 
-    test(`every process ends as it should (${rows.length} combinations)`, async (context) => {
+    const name = `every process ends as it should (${rows.length} combinations)`;
+    // Tests within a test take turns unless they are told otherwise.
+    test(name, { concurrency: atOnce }, async (context) => {
       const left = [...rows];
       const work = async (): Promise<void> => {
         for (let row = left.shift(); row !== undefined; row = left.shift()) {
