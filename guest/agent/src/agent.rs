@@ -21,8 +21,8 @@ use tonic::{Request, Response, Status};
 const PROTOCOL_REVISION: u32 = 2;
 /// Where kelpie-init keeps the boot's steps: lines of `SECONDS.MICROSECONDS NAME`.
 const BOOT_TRACE: &str = "/run/kelpie/boot-trace";
-/// What kelpie-init says it has started, once more for each restart of the agent.
-const AGENT_STEP: &str = "agent";
+/// The variable in which kelpie-init counts.
+const RESTARTS: &str = "KELPIE_AGENT_RESTARTS";
 const MAX_PING: usize = 64 * 1024;
 const MAX_STEPS: usize = 256;
 const MAX_DISKS: usize = 64;
@@ -136,10 +136,9 @@ fn parse_step(line: &str) -> Option<BootStep> {
     Some(BootStep { name: name.trim().to_owned(), end_boot_ns, error: String::new() })
 }
 
+/// How often kelpie-init has started the agent again.
 fn restarts() -> u32 {
-    let trace = parse_trace(&read_to_string(BOOT_TRACE).unwrap_or_default());
-    let starts = trace.iter().filter(|step| step.name == AGENT_STEP).count();
-    u32::try_from(starts.saturating_sub(1)).unwrap_or(u32::MAX)
+    std::env::var(RESTARTS).ok().and_then(|count| count.parse().ok()).unwrap_or(0)
 }
 
 /// Mounted file systems that have a size.

@@ -6,7 +6,7 @@ use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use tonic::body::Body;
 use tonic::server::NamedService;
@@ -39,49 +39,61 @@ pub struct DispatchBuilder {
     routes: Vec<Route>,
 }
 
+/// A service as tonic makes it of an implementation.
+pub trait GrpcService: NamedService + Clone + Send + Sync + 'static {
+    /// Answers a call.
+    fn answer(&self, request: Request) -> Answer;
+}
+
+impl<S> GrpcService for S
+where
+    S: tonic::codegen::Service<Request, Response = Response, Error = Infallible>
+        + NamedService
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+    S::Future: Send + 'static,
+{
+    fn answer(&self, request: Request) -> Answer {
+        Box::pin(self.clone().call(request))
+    }
+}
+
 impl DispatchBuilder {
     /// Adds a service whose calls are something done for the host.
     #[must_use]
-    pub fn with<S>(self, service: S) -> Self
-    where
-        S: tonic::codegen::Service<Request, Response = Response, Error = Infallible>
-            + NamedService
-            + Clone
-            + Send
-            + Sync
-            + 'static,
-        S::Future: Send + 'static,
-    {
+    pub fn with(self, service: impl GrpcService) -> Self {
         self.add(service, true)
     }
 
     /// Adds a service whose calls only look on.
     #[must_use]
-    pub fn with_onlooker<S>(self, service: S) -> Self
-    where
-        S: tonic::codegen::Service<Request, Response = Response, Error = Infallible>
-            + NamedService
-            + Clone
-            + Send
-            + Sync
-            + 'static,
-        S::Future: Send + 'static,
-    {
+    pub fn with_onlooker(self, service: impl GrpcService) -> Self {
         self.add(service, false)
     }
 
-    fn add<S>(mut self, service: S, counts: bool) -> Self
-    where
-        S: tonic::codegen::Service<Request, Response = Response, Error = Infallible>
-            + NamedService
-            + Clone
-            + Send
-            + Sync
-            + 'static,
-        S::Future: Send + 'static,
-    {
-        let call = Box::new(move |request| -> Answer { Box::pin(service.clone().call(request)) });
-        self.routes.push(Route { name: S::NAME, counts, call });
+    /// Adds a service whose calls only look on, and which is made when it is first called; none: it is not there.
+    #[must_use]
+    pub fn with_late_onlooker<S: GrpcService>(self, make: fn() -> Option<S>) -> Self {
+        let service = OnceLock::new();
+        self.route(S::NAME, false, move |request| match service.get_or_init(make) {
+            Some(service) => service.answer(request),
+            None => unknown(S::NAME),
+        })
+    }
+
+    fn add<S: GrpcService>(self, service: S, counts: bool) -> Self {
+        self.route(S::NAME, counts, move |request| service.answer(request))
+    }
+
+    fn route(
+        mut self,
+        name: &'static str,
+        counts: bool,
+        call: impl Fn(Request) -> Answer + Send + Sync + 'static,
+    ) -> Self {
+        self.routes.push(Route { name, counts, call: Box::new(call) });
         self
     }
 
@@ -109,9 +121,13 @@ impl hyper::service::Service<Request> for Dispatch {
                 Ok(answer.await?.map(|body| Body::new(BusyBody { body, _busy: busy })))
             });
         }
-        let message = format!("There is no service of this name: {service}");
-        Box::pin(async move { Ok(tonic::Status::unimplemented(message).into_http()) })
+        unknown(service)
     }
+}
+
+fn unknown(service: &str) -> Answer {
+    let message = format!("There is no service of this name: {service}");
+    Box::pin(async move { Ok(tonic::Status::unimplemented(message).into_http()) })
 }
 
 /// An answer that is something done until its end.

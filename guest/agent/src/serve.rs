@@ -2,7 +2,7 @@
 
 use crate::agent::Agent;
 use crate::api;
-use crate::dispatch::{Dispatch, DispatchBuilder, MAX_MESSAGE};
+use crate::dispatch::{Dispatch, DispatchBuilder, GrpcService, MAX_MESSAGE};
 use crate::events::Events;
 use crate::file::service::Files;
 use crate::log;
@@ -121,7 +121,7 @@ fn sessions(guest: &Arc<Guest>, cgroups: Cgroups, in_vm: bool) -> Arc<Sessions> 
 
 fn dispatch(agent: Agent, table: Arc<Table>, system: System) -> Dispatch {
     let activity = Arc::clone(&agent.guest.activity);
-    let mut services = DispatchBuilder::default()
+    DispatchBuilder::default()
         .with_onlooker(
             api::agent_service_server::AgentServiceServer::new(agent).max_decoding_message_size(MAX_MESSAGE),
         )
@@ -133,12 +133,17 @@ fn dispatch(agent: Agent, table: Arc<Table>, system: System) -> Dispatch {
         .with(
             api::process_service_server::ProcessServiceServer::new(Processes::new(table))
                 .max_decoding_message_size(MAX_MESSAGE),
-        );
-    let reflection =
-        tonic_reflection::server::Builder::configure().register_encoded_file_descriptor_set(api::DESCRIPTORS);
-    match reflection.build_v1() {
-        Ok(service) => services = services.with_onlooker(service),
-        Err(error) => log(format_args!("error reflection: {error}")),
-    }
-    services.build(activity)
+        )
+        // Few ask for it, and it takes an emulated guest a good part of its start.
+        .with_late_onlooker(reflection)
+        .build(activity)
+}
+
+/// The API's description, for clients that learn it from the agent.
+fn reflection() -> Option<impl GrpcService> {
+    tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(api::DESCRIPTORS)
+        .build_v1()
+        .inspect_err(|error| log(format_args!("error reflection: {error}")))
+        .ok()
 }

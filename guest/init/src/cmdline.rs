@@ -14,6 +14,8 @@ pub struct CommandLine {
     pub root_flags: String,
     pub read_only: bool,
     pub hostname: Option<String>,
+    /// Whether the machine ends by a reset alone: without ACPI a kernel that powers off only stands still.
+    pub power_off_resets: bool,
     /// `module.parameter=value` words, as (module, "parameter=value").
     module_parameters: Vec<(String, String)>,
 }
@@ -26,6 +28,7 @@ impl CommandLine {
             root_flags: String::new(),
             read_only: false,
             hostname: None,
+            power_off_resets: false,
             module_parameters: Vec::new(),
         };
         for word in words(text) {
@@ -33,6 +36,7 @@ impl CommandLine {
                 Some(("root", name)) => line.root = parse_root(name),
                 Some(("rootflags", flags)) => flags.clone_into(&mut line.root_flags),
                 Some(("kelpie.hostname", name)) => line.hostname = Some(name.to_owned()),
+                Some(("kelpie.poweroff", way)) => line.power_off_resets = way == "reset",
                 _ if word == "ro" || word == "rw" => line.read_only = word == "ro",
                 _ => line.module_parameters.extend(parse_module_parameter(&word)),
             }
@@ -138,5 +142,7 @@ mod tests {
         let line = CommandLine::parse("rootflags=noatime,data=ordered kelpie.hostname=box-1\n");
         assert_eq!(line.root_flags, "noatime,data=ordered");
         assert_eq!(line.hostname.as_deref(), Some("box-1"));
+        assert!(!line.power_off_resets);
+        assert!(CommandLine::parse("quiet kelpie.poweroff=reset").power_off_resets);
     }
 }

@@ -1,10 +1,11 @@
 //! The end: ask, insist, write everything to disk, let go of it, and stop the machine.
 
+use crate::cmdline::CommandLine;
 use crate::console::{Doing, Failure, complain, say};
 use crate::log::Output;
 use crate::mounts::mounted;
 use crate::sys::{self, Reaped, Signals};
-use std::fs::File;
+use std::fs::{File, read_to_string};
 use std::time::{Duration, Instant};
 
 /// How the machine is to stop.
@@ -38,8 +39,9 @@ impl Ending {
         }
     }
 
-    fn command(self) -> libc::c_int {
+    fn command(self, power_off_resets: bool) -> libc::c_int {
         match self {
+            Self::PowerOff | Self::Halt if power_off_resets => libc::RB_AUTOBOOT,
             Self::PowerOff => libc::RB_POWER_OFF,
             Self::Reboot => libc::RB_AUTOBOOT,
             Self::Halt => libc::RB_HALT_SYSTEM,
@@ -65,7 +67,9 @@ pub fn shut_down(ending: Ending, mut signals: Signals, mut output: Output) -> ! 
 
 /// Stops the machine at once. Should the kernel refuse, the end of PID 1 makes it panic, which ends it too.
 pub fn stop(ending: Ending) -> ! {
-    complain(&Failure::new(ending.name(), sys::reboot(ending.command())));
+    let command_line = CommandLine::parse(&read_to_string("/proc/cmdline").unwrap_or_default());
+    let command = ending.command(command_line.power_off_resets);
+    complain(&Failure::new(ending.name(), sys::reboot(command)));
     std::process::exit(1)
 }
 
@@ -132,5 +136,14 @@ mod tests {
         ] {
             assert_eq!(Ending::asked_by(signal), ending, "{signal}");
         }
+    }
+
+    #[test]
+    fn every_ending_is_a_reset_where_only_a_reset_ends_the_machine() {
+        for ending in [Ending::PowerOff, Ending::Reboot, Ending::Halt] {
+            assert_eq!(ending.command(true), libc::RB_AUTOBOOT);
+        }
+        assert_eq!(Ending::PowerOff.command(false), libc::RB_POWER_OFF);
+        assert_eq!(Ending::Halt.command(false), libc::RB_HALT_SYSTEM);
     }
 }

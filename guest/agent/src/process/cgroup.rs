@@ -3,8 +3,8 @@
 use crate::api::Limits;
 use crate::process::lock;
 use rustix::fs::{Mode, OFlags};
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -48,12 +48,9 @@ impl Cgroups {
             let _ = fs::remove_dir(leftover);
         }
         let usable = fs::write(base.join("cgroup.max.descendants"), "max").is_ok();
-        let mut limits = usable;
-        for controller in CONTROLLERS {
-            let enable = format!("+{controller}");
-            let _ = fs::write(parent.join("cgroup.subtree_control"), &enable);
-            limits &= fs::write(base.join("cgroup.subtree_control"), &enable).is_ok();
-        }
+        // What the parent hands on already need not be ours to say.
+        let _ = hand_on_controllers(&parent);
+        let limits = usable && hand_on_controllers(&base);
         // What an earlier agent has left may still be going: its names are not used again.
         let serial = AtomicU64::new(crate::clock::boot_ns());
         Self { base: usable.then_some(base), limits, busy: Mutex::default(), spare: Mutex::default(), serial }
@@ -174,8 +171,11 @@ impl Cgroup {
     /// The most memory it has had; 0 where the kernel does not say (before Linux 5.19).
     #[must_use]
     pub fn peak_bytes(&self) -> u64 {
-        let peak = fs::read_to_string(self.path.join("memory.peak")).unwrap_or_default();
-        peak.trim().parse().unwrap_or(0)
+        let mut peak = [0; 32];
+        // A number comes in one piece.
+        let length = File::open(self.path.join("memory.peak")).and_then(|mut file| file.read(&mut peak));
+        let text = length.ok().and_then(|length| std::str::from_utf8(&peak[..length]).ok());
+        text.and_then(|text| text.trim().parse().ok()).unwrap_or(0)
     }
 
     fn limit(&self, limits: &Limits) -> io::Result<()> {
@@ -198,6 +198,14 @@ impl Cgroup {
         }
         Ok(())
     }
+}
+
+/// Has a cgroup's children get the controllers that limits need; whether they get all of them.
+fn hand_on_controllers(cgroup: &Path) -> bool {
+    let enable = |what: &str| fs::write(cgroup.join("cgroup.subtree_control"), what).is_ok();
+    let each = CONTROLLERS.map(|controller| format!("+{controller}"));
+    // Each write takes the kernel milliseconds, so one for all; but that fails as a whole where one is missing.
+    enable(&each.join(" ")) || each.iter().filter(|one| enable(one)).count() == each.len()
 }
 
 /// Where the agent's own cgroup is mounted.

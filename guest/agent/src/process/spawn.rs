@@ -94,7 +94,8 @@ async fn patiently(order: &Launch) -> Result<Launched, LaunchError> {
 fn pipe(ours_reads: bool) -> io::Result<(OwnedFd, OwnedFd)> {
     let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
     let (ours, theirs) = if ours_reads { (read, write) } else { (write, read) };
-    rustix::fs::fcntl_setfl(&ours, rustix::fs::fcntl_getfl(&ours)? | OFlags::NONBLOCK)?;
+    // A fresh pipe has no other flag that this would take away.
+    rustix::fs::fcntl_setfl(&ours, OFlags::NONBLOCK)?;
     Ok((ours, theirs))
 }
 

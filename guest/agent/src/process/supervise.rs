@@ -2,7 +2,7 @@
 
 use super::lock;
 use super::outputs::{STDERR, STDOUT, STREAMS};
-use super::table::{Process, Table};
+use super::table::{Process, State, Table};
 use crate::api::exit::Status as ExitStatus;
 use crate::api::{Exit, ExitCause, SignalTarget, Usage};
 use crate::clock;
@@ -79,7 +79,7 @@ impl Supervision {
         self.drain(&process, cause).await;
         let cgroup = {
             let mut state = lock(&process.state);
-            let held = self.is_held();
+            let held = self.is_held(&state);
             if let Some(exit) = &mut state.exit {
                 exit.output_held = held;
             }
@@ -146,9 +146,10 @@ impl Supervision {
         {
             let mut state = lock(&process.state);
             let (ending, rusage) = sys::reap(process.pid).unwrap_or((Ending::Code(255), Rusage::default()));
-            let cgroup_kills = state.cgroup.as_ref().map(super::cgroup::Cgroup::oom_kills);
-            let oom = match (cgroup_kills, ending) {
-                (Some(kills), Ending::Signal { number: 9, .. } | Ending::Code(137)) => kills > 0,
+            let oom = match (&state.cgroup, ending) {
+                (Some(cgroup), Ending::Signal { number: 9, .. } | Ending::Code(137)) => {
+                    cgroup.oom_kills() > 0
+                }
                 (None, Ending::Signal { number: 9, .. }) => procfs::oom_kills() > self.oom_kills_before,
                 _ => false,
             };
@@ -160,6 +161,7 @@ impl Supervision {
                 _ => ExitCause::Own,
             };
             let peak = state.cgroup.as_ref().map_or(0, super::cgroup::Cgroup::peak_bytes);
+            let output_held = self.is_held(&state);
             state.exit = Some(Exit {
                 status: Some(match ending {
                     Ending::Code(code) => ExitStatus::Code(code.into()),
@@ -169,7 +171,7 @@ impl Supervision {
                 cause: cause.unwrap_or(own).into(),
                 duration_ns: ended_ns.saturating_sub(process.started_boot_ns),
                 usage: Some(usage(rusage, peak)),
-                output_held: self.is_held(),
+                output_held,
             });
         }
         process.stdin.abandon();
@@ -185,8 +187,10 @@ impl Supervision {
             // A terminal's end comes by itself once its leader is gone; what is under way in it is not counted.
             Some(_) if process.terminal.is_some() => u64::MAX,
             Some(pipe) => {
-                let held = rustix::io::ioctl_fionread(pipe.get_ref()).unwrap_or(0);
-                lock(&process.state).outputs.total(stream) + held
+                let state = lock(&process.state);
+                let is_open = state.outputs.is_open(stream);
+                let held = if is_open { rustix::io::ioctl_fionread(pipe.get_ref()).unwrap_or(0) } else { 0 };
+                state.outputs.total(stream) + held
             }
             None => 0,
         });
@@ -200,7 +204,7 @@ impl Supervision {
         loop {
             let mut changed = std::pin::pin!(process.changed.notified());
             changed.as_mut().enable();
-            let (closed, taken, blocked, alone) = {
+            let (closed, taken, held, blocked, alone) = {
                 let state = lock(&process.state);
                 let streams = [STDOUT, STDERR];
                 (
@@ -208,13 +212,14 @@ impl Supervision {
                     streams.iter().all(|&stream| {
                         !state.outputs.is_open(stream) || state.outputs.total(stream) >= marks[stream]
                     }),
+                    self.is_held(&state),
                     streams
                         .iter()
                         .any(|&stream| state.outputs.is_open(stream) && state.outputs.room(stream) == 0),
                     state.outputs.attached() == 0,
                 )
             };
-            if closed || (taken && !self.is_held()) {
+            if closed || (taken && !held) {
                 return;
             }
             // A slow reader is waited for; only then does the time count.
@@ -238,8 +243,9 @@ impl Supervision {
     }
 
     /// Whether somebody can still write to one of the outputs.
-    fn is_held(&self) -> bool {
-        self.pipes.iter().flatten().any(|pipe| {
+    fn is_held(&self, state: &State) -> bool {
+        let open = (0..STREAMS).filter(|&stream| state.outputs.is_open(stream));
+        open.filter_map(|stream| self.pipes[stream].as_ref()).any(|pipe| {
             let mut fds = [PollFd::new(pipe.get_ref(), PollFlags::IN)];
             let now = Timespec { tv_sec: 0, tv_nsec: 0 };
             poll(&mut fds, Some(&now)).is_ok() && !fds[0].revents().contains(PollFlags::HUP)

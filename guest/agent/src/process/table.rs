@@ -244,7 +244,7 @@ impl Table {
                 "No process is started between PrepareSnapshot and Resume",
             ));
         }
-        let plan = match plan(spec, &Users::load()) {
+        let plan = match plan(spec, &Users::default()) {
             Ok(plan) => plan,
             Err(Refusal::Invalid(status)) => return Err(status),
             Err(Refusal::Failure(failure)) => return Ok(Reservation::Failed(failure)),

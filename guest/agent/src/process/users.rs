@@ -1,10 +1,13 @@
 //! Users and groups as /etc/passwd and /etc/group name them. Read directly: the agent is static, and the C library's
 //! own look-up would load modules that are not there.
 
-use std::io;
+use std::cell::OnceCell;
+use std::fs::File;
+use std::io::Read;
 
 /// Larger files are not read.
 const MAX_FILE: u64 = 4 * 1024 * 1024;
+const ORDINARY_FILE: usize = 8 * 1024;
 
 /// A line of /etc/passwd.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -16,23 +19,14 @@ pub struct User {
     pub shell: String,
 }
 
-/// The guest's users and groups as they are now.
+/// The guest's users and groups as they are when they are first asked for.
 #[derive(Default, Debug)]
 pub struct Users {
-    passwd: String,
-    group: String,
+    passwd: OnceCell<String>,
+    group: OnceCell<String>,
 }
 
 impl Users {
-    /// Reads both files; one that is missing is empty.
-    #[must_use]
-    pub fn load() -> Self {
-        Self {
-            passwd: read("/etc/passwd").unwrap_or_default(),
-            group: read("/etc/group").unwrap_or_default(),
-        }
-    }
-
     /// The user of this name.
     #[must_use]
     pub fn user_named(&self, name: &str) -> Option<User> {
@@ -59,19 +53,21 @@ impl Users {
     }
 
     fn users(&self) -> impl Iterator<Item = User> {
-        self.passwd.lines().filter_map(parse_user)
+        self.passwd.get_or_init(|| read("/etc/passwd")).lines().filter_map(parse_user)
     }
 
     fn groups(&self) -> impl Iterator<Item = (&str, u32, &str)> {
-        self.group.lines().filter_map(parse_group)
+        self.group.get_or_init(|| read("/etc/group")).lines().filter_map(parse_group)
     }
 }
 
-fn read(path: &str) -> io::Result<String> {
-    use std::io::Read;
-    let mut bytes = Vec::new();
-    std::fs::File::open(path)?.take(MAX_FILE).read_to_end(&mut bytes)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+/// A file's text; one that is missing is empty.
+fn read(path: &str) -> String {
+    // Room for an ordinary one, which is then read in one piece.
+    let mut bytes = Vec::with_capacity(ORDINARY_FILE);
+    // What could be read before an error counts.
+    let _ = File::open(path).and_then(|file| file.take(MAX_FILE).read_to_end(&mut bytes));
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// `name:password:uid:gid:comment:home:shell`; a line of another form is passed over, as the C library does.
@@ -103,8 +99,8 @@ mod tests {
 
     fn users() -> Users {
         Users {
-            passwd: "root:x:0:0:root:/root:/bin/sh\n#no:x:1:1::/:\nshort:x:2\nann:x:1000:1001:Ann:/home/ann:/bin/ash\nbad:x:-1:0::/:\n".into(),
-            group: "root:x:0:\naudio:x:29:ann,bob\nvideo:x:44:bobann\nwheel:x:10:ann\nbroken:x\n".into(),
+            passwd: OnceCell::from("root:x:0:0:root:/root:/bin/sh\n#no:x:1:1::/:\nshort:x:2\nann:x:1000:1001:Ann:/home/ann:/bin/ash\nbad:x:-1:0::/:\n".to_owned()),
+            group: OnceCell::from("root:x:0:\naudio:x:29:ann,bob\nvideo:x:44:bobann\nwheel:x:10:ann\nbroken:x\n".to_owned()),
         }
     }
 
