@@ -31,7 +31,8 @@ export function kernelCommandLine(options: CommandLineOptions): string[] {
     "cryptomgr.notests",
     ...(architecture === "amd64" && accelerator === "tcg" ? emulatedTimer : []),
     // Nothing is speculated where a processor is emulated: what the kernel does against it only costs, a fifth of each exec.
-    ...(accelerator === "tcg" ? ["mitigations=off"] : []),
+    // And a program at the same addresses each time is translated once, not at each start (docs/adr/0006).
+    ...(accelerator === "tcg" ? ["mitigations=off", "norandmaps"] : []),
     `kelpie.hostname=${hostname}`,
     `kelpie.ports=${agentPorts}`,
     ...(endsByReset ? resetInsteadOfPowerOff : []),
