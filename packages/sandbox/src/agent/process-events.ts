@@ -93,8 +93,14 @@ export class ProcessFollower {
     stream: AsyncIterable<ProcessEvent>,
     signal: AbortSignal,
   ): AsyncGenerator<ProcessEvent, Loss | undefined> {
+    let isStarted = false;
     try {
       for await (const event of stream) {
+        if (event.event.case === "started") {
+          // An endless row of them would keep the reader busy with nothing.
+          if (isStarted) throw new KelpieError("malformed", "The guest starts the same process twice");
+          isStarted = true;
+        }
         this.#note(event);
         yield event;
       }
@@ -109,12 +115,19 @@ export class ProcessFollower {
     this.#isThere = true;
     this.#told++;
     if (event.case !== "output" && event.case !== "lost") return;
+    const { stream, offset } = event.value;
+    const name = stream === OutputStream.STDERR ? "stderr" : "stdout";
+    const before = this.#offsets[name];
     const size = event.case === "output" ? event.value.data.length : Number(event.value.length);
-    const { stdout, stderr } = this.#offsets;
-    this.#offsets =
-      event.value.stream === OutputStream.STDERR
-        ? { stdout, stderr: stderr + size }
-        : { stdout: stdout + size, stderr };
+    const next = before + size;
+    // What is told twice, left out or larger than a stream can be would be taken up again at a wrong place.
+    if (offset !== BigInt(before) || size === 0 || !Number.isSafeInteger(next)) {
+      throw new KelpieError("malformed", "The guest tells of output that does not follow what came before", {
+        expected: `some of ${name} from byte ${before} on`,
+        found: `${size} bytes from ${offset} on`,
+      });
+    }
+    this.#offsets = { ...this.#offsets, [name]: next };
   }
 
   /** Attaches again, once the guest answers, until the next loss. Throws the loss itself, if it does not in time. */

@@ -2,13 +2,18 @@
 
 import http2 from "node:http2";
 import type { Duplex } from "node:stream";
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import { createConnectRouter, type ServiceImpl } from "@connectrpc/connect";
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
 import { realPlatform } from "@kelpie/platform";
 import { AgentClient } from "../agent/agent-client.ts";
 import { AgentService } from "../agent/gen/kelpie/agent/v1/agent_pb.ts";
 import { FileService } from "../agent/gen/kelpie/agent/v1/file_pb.ts";
-import { ProcessService } from "../agent/gen/kelpie/agent/v1/process_pb.ts";
+import {
+  OutputStream,
+  type ProcessEventSchema,
+  ProcessService,
+} from "../agent/gen/kelpie/agent/v1/process_pb.ts";
 import { SystemService } from "../agent/gen/kelpie/agent/v1/system_pb.ts";
 import { duplexPair } from "./duplex-pair.ts";
 
@@ -31,12 +36,46 @@ export interface FakeAgent extends AsyncDisposable {
   readonly sessions: readonly Duplex[];
 }
 
+type Processes = Partial<ServiceImpl<typeof ProcessService>>;
+interface Told {
+  readonly event?: MessageInitShape<typeof ProcessEventSchema> | undefined;
+}
+
+/** Says where each piece of output belongs, for behaviours that do not say so themselves. */
+function withOffsets({ exec, attach, ...rest }: Processes): Processes {
+  return {
+    ...rest,
+    ...(exec === undefined ? {} : { exec: (...call) => counted(exec(...call), [0, 0]) }),
+    ...(attach === undefined
+      ? {}
+      : {
+          attach: (request, context) =>
+            counted(attach(request, context), [Number(request.stdoutOffset), Number(request.stderrOffset)]),
+        }),
+  };
+}
+
+async function* counted<T extends Told>(
+  events: AsyncIterable<T>,
+  totals: [number, number],
+): AsyncGenerator<T, undefined> {
+  for await (const told of events) {
+    const event = told.event?.event;
+    if (event?.case === "output") {
+      const index = event.value.stream === OutputStream.STDERR ? 1 : 0;
+      event.value.offset ??= BigInt(totals[index]);
+      totals[index] += event.value.data?.length ?? 0;
+    }
+    yield told;
+  }
+}
+
 /** Starts an agent that can be connected to any number of times. */
 export function playAgent({ agent, files, processes, system }: FakeAgentBehaviour): FakeAgent {
   const router = createConnectRouter({ connect: false, grpcWeb: false });
   router.service(AgentService, { ping: ({ payload }) => ({ payload }), ...agent });
   router.service(FileService, files ?? {});
-  router.service(ProcessService, processes ?? {});
+  router.service(ProcessService, withOffsets(processes ?? {}));
   router.service(SystemService, system ?? {});
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
   // Connect's own adapter prints a line for every call whose session is lost, which is what many tests do.
