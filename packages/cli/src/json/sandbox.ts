@@ -18,7 +18,8 @@ const recorded = z.object({
   env: z.record(z.string(), z.string()).describe("variables of every command"),
   created: z.iso.datetime(),
   removeAtEnd: z.boolean(),
-  monitor: z.string().describe("what runs it"),
+  monitor: z.string().describe("what runs it, in words"),
+  vmm: z.string().describe("what runs it, as --vmm takes it"),
 });
 
 export const sandbox = z.object({

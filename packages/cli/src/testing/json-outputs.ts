@@ -12,9 +12,9 @@ export interface OutputChecker {
   /** Every command that prints JSON: "images list". */
   readonly paths: readonly string[];
   readonly seen: ReadonlySet<string>;
-  /** Holds what the command `path` printed against its schema; a field that is not described is a fault. */
-  check(path: string, stdout: string): void;
-  checkError(stdout: string): void;
+  /** Holds what the command `path` printed against its schema, and returns it; a field that is not described is a fault. */
+  check(path: string, stdout: string): unknown;
+  checkError(stdout: string): unknown;
 }
 
 export async function outputChecker(): Promise<OutputChecker> {
@@ -38,13 +38,15 @@ export async function outputChecker(): Promise<OutputChecker> {
       assert.ok(shape !== undefined, `${path} has no schema`);
       seen.add(path);
       const values = shape.isLines ? stdout.trimEnd().split("\n") : [stdout];
-      for (const value of values) hold(shape.validate, path, value);
+      return values.map((value) => hold(shape.validate, path, value)).at(-1);
     },
     checkError: (stdout) => hold(validateError, "an error", stdout),
   };
 }
 
-function hold(validate: ValidateFunction, what: string, text: string): void {
-  const isValid = validate(JSON.parse(text));
+function hold(validate: ValidateFunction, what: string, text: string): unknown {
+  const value: unknown = JSON.parse(text);
+  const isValid = validate(value);
   assert.ok(isValid, `${what}: ${JSON.stringify(validate.errors, undefined, 2)}\n${text.slice(0, 4000)}`);
+  return value;
 }

@@ -32,7 +32,8 @@ export function makeHome(home: string): void {
 
 /** As {@link makeHome}, with the newest image for this machine of the user's store, linked; or why there is none. */
 export async function findImageForHome(): Promise<
-  { readonly version: string; readonly makeHome: (home: string) => void } | { readonly skip: string }
+  | { readonly version: string; readonly userHome: string; readonly makeHome: (home: string) => void }
+  | { readonly skip: string }
 > {
   const { images } = await new ImageStore(realPlatform, dirname(userCache)).list();
   const image = images
@@ -42,6 +43,7 @@ export async function findImageForHome(): Promise<
   if (image === undefined) return { skip: `there is no image for this machine in ${dirname(userCache)}` };
   return {
     version: formatImageVersion(image.version),
+    userHome: dirname(userCache),
     makeHome: (home) => {
       makeHome(home);
       mkdirSync(join(home, "images"));
