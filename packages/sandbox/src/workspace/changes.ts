@@ -1,8 +1,8 @@
 // What a guest has changed on its disk since it was filled: computation, before anything is touched.
 
-import type { Ext4Contents, FileNode, TreeNode } from "@kelpie/formats";
+import type { FileNode, TreeNode } from "@kelpie/formats";
 import { KelpieError } from "@kelpie/platform";
-import { pristineSeconds, treeOnDisk } from "./disk-image.ts";
+import { type DiskContents, pristineSeconds, treeOnDisk } from "./disk-image.ts";
 import type { HostEntry } from "./host-tree.ts";
 
 /** One path that is no longer as it was. */
@@ -29,7 +29,7 @@ const carriedMode = 0o777;
  * @throws KelpieError `malformed` if files claim more content than the disk has room for.
  */
 export function changesOf(
-  { tree, changeTimes, blocks, blockBytes }: Ext4Contents,
+  { tree, changeTimes, blocks, blockBytes, leftOut }: DiskContents,
   base: ReadonlyMap<string, HostEntry>,
 ): Changes {
   const prefix = `${treeOnDisk}/`;
@@ -39,7 +39,12 @@ export function changesOf(
       .map(({ path, node }) => [path.slice(prefix.length), node]),
   );
   requireRoomFor([...present.values()], blocks * blockBytes);
-  const skipped: string[] = [];
+  const unread = new Map(
+    [...leftOut]
+      .filter(([path]) => path.startsWith(prefix))
+      .map(([path, why]) => [path.slice(prefix.length), why]),
+  );
+  const skipped = [...unread].map(([path, why]) => `${JSON.stringify(path)}: ${why}`);
   const made: Change[] = [];
   for (const [path, node] of present) {
     const before = base.get(path);
@@ -49,6 +54,7 @@ export function changesOf(
     else if (change !== "same") made.push(change);
   }
   const removed = [...base]
+    .filter(([path]) => !unread.has(path))
     .filter(([path, entry]) => !present.has(path) || replacesKind(present.get(path), entry))
     .map(([path, entry]): Change => ({ kind: "remove", path, base: entry }));
   // A path sorts after its parents: backwards, children come first.

@@ -39,14 +39,23 @@ export async function writeDisk(
   return sizeBytes;
 }
 
+/** A disk, and what of it cannot be read: by path, why. */
+export type DiskContents = Ext4Contents & { readonly leftOut: ReadonlyMap<string, string> };
+
 /** Reads the disk in the file `path`, which must stand still. What {@link readExt4} throws. */
 export async function readDisk(
   { files }: Pick<Platform, "files">,
   path: string,
   signal: AbortSignal,
-): Promise<Ext4Contents> {
+): Promise<DiskContents> {
   const sizeBytes = (await files.stat(path))?.sizeBytes ?? 0;
-  return await readExt4(fileSource(files, path, 0, sizeBytes), { where: path, signal });
+  const leftOut = new Map<string, string>();
+  const contents = await readExt4(fileSource(files, path, 0, sizeBytes), {
+    where: path,
+    onLeftOut: (name, why) => leftOut.set(name, why),
+    signal,
+  });
+  return { ...contents, leftOut };
 }
 
 class FileSink implements ByteSink {

@@ -59,7 +59,7 @@ async function withShared(work: (shared: Shared) => Promise<void>): Promise<void
     disk,
     before,
     guest: async (...commands) => {
-      await writeFile(`${home.path}/commands`, `cd tree\n${commands.join("\n")}\n`);
+      await writeFile(`${home.path}/commands`, `cd tree\n${commands.join("\n")}\n`, "latin1");
       await writeFile(`${home.path}/text`, "the guest's\n");
       const { stderr } = await run("debugfs", ["-w", "-f", `${home.path}/commands`, disk], {
         cwd: home.path,
@@ -73,6 +73,20 @@ async function withShared(work: (shared: Shared) => Promise<void>): Promise<void
     },
   });
 }
+
+test("what has no name or no target in UTF-8 stays on the disk, is told, and takes nothing else with it", {
+  skip,
+}, async () => {
+  await withShared(async ({ root, guest, bringHome }) => {
+    await guest("write text new", "write text caf\xe9", "rm link", "symlink link nowhere\xe9");
+    const told = await bringHome();
+    assert.match(told.join("\n"), /"caf\ufffd": its name is not UTF-8/);
+    assert.match(told.join("\n"), /"link": The target of symlink \d+ is not UTF-8/);
+    assert.equal(told.length, 2);
+    assert.equal(await readFile(`${root}/new`, "utf8"), "the guest's\n");
+    assert.equal(await readlink(`${root}/link`), "sub/two", "the host's stays");
+  });
+});
 
 test("a disk that nobody has touched changes nothing, and is sound", { skip }, async () => {
   await withShared(async ({ root, disk, before }) => {
@@ -216,7 +230,10 @@ test("files that together claim more than the disk has room for are refused befo
   });
   const tree = new FileTree();
   for (const name of ["a", "b"]) tree.put(`tree/${name}`, node());
-  const frame = { label: "", uuid: "", freeBlocks: 0, inodes: 2, freeInodes: 0, changeTimes: new Map() };
+  const frame = {
+    ...{ label: "", uuid: "", freeBlocks: 0, inodes: 2, freeInodes: 0 },
+    ...{ changeTimes: new Map(), leftOut: new Map() },
+  };
   assert.throws(
     () => changesOf({ ...frame, tree, blocks: 1, blockBytes: 1024 }, new Map()),
     fails("malformed"),

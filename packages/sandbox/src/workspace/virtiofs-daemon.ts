@@ -23,6 +23,9 @@ export interface VirtioFsDaemon {
   readonly flavour: "qemu" | "rust";
 }
 
+/** A guest's root can make no device of the host's, and no program that has powers on the host. */
+const withoutPowers = "-mknod:-setfcap";
+
 type Parts = Pick<Platform, "clock" | "files" | "processes" | "host">;
 
 /** The installed one, or undefined. */
@@ -62,7 +65,7 @@ export function virtioFsCommand(
           "-o",
           `source=${source}`,
           "-o",
-          "sandbox=namespace,xattr,cache=auto",
+          `sandbox=namespace,xattr,cache=auto,modcaps=${withoutPowers}`,
           "-f",
         ]
       : [
@@ -71,6 +74,7 @@ export function virtioFsCommand(
           "--sandbox=namespace",
           "--xattr",
           "--cache=auto",
+          `--modcaps=${withoutPowers}`,
         ];
   // A user's own namespace makes an ordinary user root of it, which is all that the daemon needs, and all it can do. And a
   // mount namespace makes the directory read only for the daemon, whatever the guest asks of it.

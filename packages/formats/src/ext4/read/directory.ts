@@ -3,13 +3,15 @@
 import { crc32cUpdate } from "../../checksum/crc32c.ts";
 import { crc32cOfNumber } from "../checksum.ts";
 import { inodeFlag } from "../constants.ts";
-import { type Disk, malformed, unsupported } from "./disk.ts";
+import { type Disk, malformed } from "./disk.ts";
 import type { RawInode } from "./inode.ts";
 
 /** A name and what it stands for. "." and ".." are not among them. */
 export interface RawEntry {
   readonly name: string;
   readonly inode: number;
+  /** Its bytes are not UTF-8: `name` has U+FFFD in their place, and cannot find it. */
+  readonly isForeign?: true;
 }
 
 const entryHeaderBytes = 8;
@@ -21,7 +23,7 @@ const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 /**
  * The names in block `number` of the directory `inode`.
  *
- * @throws KelpieError `malformed`, or `unsupported` for a name that is not UTF-8.
+ * @throws KelpieError `malformed`
  */
 export function* parseDirectoryBlock(
   disk: Disk,
@@ -43,24 +45,22 @@ export function* parseDirectoryBlock(
     }
     const target = view.getUint32(at, true);
     if (target !== 0) {
-      const name = decodeName(
-        disk,
-        inode,
-        block.subarray(at + entryHeaderBytes, at + entryHeaderBytes + nameBytes),
-      );
-      if (name !== "." && name !== "..") yield { name, inode: target };
+      const bytes = block.subarray(at + entryHeaderBytes, at + entryHeaderBytes + nameBytes);
+      const name = decodeName(disk, inode, bytes);
+      if (name === undefined) yield { name: Buffer.from(bytes).toString(), inode: target, isForeign: true };
+      else if (name !== "." && name !== "..") yield { name, inode: target };
     }
     at += recordBytes;
   }
 }
 
-function decodeName(disk: Disk, inode: RawInode, bytes: Uint8Array): string {
+/** Undefined where it is not UTF-8. */
+function decodeName(disk: Disk, inode: RawInode, bytes: Uint8Array): string | undefined {
   let name: string;
   try {
     name = decoder.decode(bytes);
   } catch {
-    const hex = Buffer.from(bytes).toString("hex");
-    throw unsupported(disk, `A name in directory ${inode.number} is not UTF-8`, `bytes ${hex}`);
+    return undefined;
   }
   if (name === "" || name.includes("/") || name.includes("\0")) {
     const what = `A name in directory ${inode.number} is not acceptable`;

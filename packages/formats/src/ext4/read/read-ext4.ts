@@ -6,7 +6,7 @@ import { FileTree } from "../../tree/file-tree.ts";
 import type { DirectoryNode, TreeNode } from "../../tree/node.ts";
 import { inodeNumber } from "../constants.ts";
 import { type RawEntry, parseDirectoryBlock } from "./directory.ts";
-import { Disk, malformed } from "./disk.ts";
+import { Disk, malformed, unsupported } from "./disk.ts";
 import { readExtents } from "./extents.ts";
 import { type RawInode, readInode } from "./inode.ts";
 import { readNode } from "./node.ts";
@@ -18,6 +18,11 @@ export interface ReadExt4Options {
   readonly where?: string;
   /** Names in the whole tree. Default: one million. */
   readonly maxEntries?: number;
+  /**
+   * Leaves out what this reader does not know, a name or a target that is not UTF-8, rather than refusing the whole image:
+   * told where it would stand (U+FFFD for bytes that are not UTF-8) and why it is not there.
+   */
+  readonly onLeftOut?: (path: string, why: string) => void;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -46,10 +51,10 @@ const defaultMaxEntries = 1_000_000;
  * them names that are not UTF-8), `limit-exceeded`, `cancelled`.
  */
 export async function readExt4(source: ByteSource, options: ReadExt4Options = {}): Promise<Ext4Contents> {
-  const { where = "the ext4 image", maxEntries = defaultMaxEntries, signal } = options;
+  const { where = "the ext4 image" } = options;
   const disk = new Disk(source, where);
   const superblock = await readSuperblock(disk);
-  const { tree, changeTimes } = await readTree(disk, superblock, maxEntries, signal);
+  const { tree, changeTimes } = await readTree(disk, superblock, options);
   const { label, uuid, blockBytes, blocks, freeBlocks, inodes, freeInodes } = superblock;
   return { label, uuid, blockBytes, blocks, freeBlocks, inodes, freeInodes, tree, changeTimes };
 }
@@ -57,8 +62,7 @@ export async function readExt4(source: ByteSource, options: ReadExt4Options = {}
 async function readTree(
   disk: Disk,
   superblock: Superblock,
-  maxEntries: number,
-  signal: AbortSignal | undefined,
+  { maxEntries = defaultMaxEntries, onLeftOut, signal }: ReadExt4Options,
 ): Promise<Pick<Ext4Contents, "tree" | "changeTimes">> {
   const root = await readInode(disk, superblock, inodeNumber.root);
   const rootNode = await readNode(disk, superblock, root);
@@ -73,19 +77,32 @@ async function readTree(
 
   for (let directory = pending.pop(); directory !== undefined; directory = pending.pop()) {
     const { path } = directory;
-    for await (const { name, inode: number } of readDirectory(disk, superblock, directory.inode, budget)) {
+    for await (const entry of readDirectory(disk, superblock, directory.inode, budget)) {
+      const { name, inode: number } = entry;
       if (signal?.aborted === true)
         throw new KelpieError("cancelled", "The reading of an ext4 image was cancelled", {
           cause: signal.reason,
         });
       const childPath = path === "" ? name : `${path}/${name}`;
+      if (entry.isForeign === true) {
+        if (onLeftOut === undefined)
+          throw unsupported(disk, `A name in directory ${directory.inode.number} is not UTF-8`, childPath);
+        onLeftOut(childPath, "its name is not UTF-8");
+        continue;
+      }
       if (tree.has(childPath))
         throw malformed(disk, "A directory has a name twice", "each name once", childPath);
       const known = nodes.get(number);
       if (known?.kind === "directory")
         throw malformed(disk, "A directory has two names", "one name", `${childPath} is inode ${number} too`);
       const inode = known === undefined ? await readInode(disk, superblock, number) : undefined;
-      const node = known ?? (inode === undefined ? undefined : await readNode(disk, superblock, inode));
+      let node: TreeNode | undefined = known;
+      try {
+        if (inode !== undefined) node = await readNode(disk, superblock, inode);
+      } catch (error) {
+        if (onLeftOut === undefined || !KelpieError.is(error) || error.code !== "unsupported") throw error;
+        onLeftOut(childPath, error.message);
+      }
       if (node === undefined) continue;
       nodes.set(number, node);
       if (inode !== undefined) changeTimes.set(node, inode.ctimeSeconds);
