@@ -54,6 +54,8 @@ class AnswerScanner implements Disposable {
     stream.on("error", this.#onError);
     stream.on("close", this.#onEnd);
     stream.on("end", this.#onEnd);
+    // Whoever opened it may have read its beginning, and left it paused.
+    stream.resume();
   }
 
   /** Resolves when the agent answers `nonce`. */

@@ -4,8 +4,8 @@ import type { Architecture } from "@kelpie/platform";
 import type { PluggableDevice } from "./pluggable.ts";
 
 /** The monitors that there are. */
-export type VmmName = "qemu";
-export const vmmNames: readonly VmmName[] = ["qemu"];
+export type VmmName = "qemu" | "libkrun";
+export const vmmNames: readonly VmmName[] = ["qemu", "libkrun"];
 
 /** `auto` is QEMU, and another only where QEMU is not installed (docs/backends.md). */
 export type VmmChoice = VmmName | "auto";

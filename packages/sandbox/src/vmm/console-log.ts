@@ -19,6 +19,12 @@ export class ConsoleLog {
   readonly #decoder = new TextDecoder();
   #unfinishedLine = "";
   #stage: string | undefined;
+  readonly #agentReady = Promise.withResolvers<undefined>();
+
+  /** Resolves when the guest says that its agent serves; it may lie, or never say so. */
+  get agentReady(): Promise<undefined> {
+    return this.#agentReady.promise;
+  }
 
   /** The last stage that the guest named (`kelpie: init <stage>`), or `agent ready`. */
   get stage(): string | undefined {
@@ -62,6 +68,7 @@ export class ConsoleLog {
     for (const line of lines) {
       const groups = marker.exec(line.slice(0, lineLimitCharacters))?.groups;
       this.#stage = groups?.["stage"] ?? groups?.["ready"] ?? this.#stage;
+      if (groups?.["ready"] !== undefined) this.#agentReady.resolve(undefined);
     }
   }
 }

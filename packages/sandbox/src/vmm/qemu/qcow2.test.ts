@@ -54,3 +54,35 @@ for (const size of [512, 1 << 20, 256 << 20, (512 << 20) + 512, 2 ** 40]) {
     }
   });
 }
+
+test("over a raw disk, qemu-img reads that disk through it, and zeros beyond its end", { skip }, () => {
+  const directory = mkdtempSync(join(tmpdir(), "kelpie-qcow2-"));
+  try {
+    const [layer, under] = [join(directory, "layer"), join(directory, "ünder")];
+    // It begins as a qcow2 image that names another file: what lies under a layer is never probed.
+    const content = Buffer.alloc(1 << 20, "below");
+    Buffer.from(emptyQcow2(1 << 20, "/etc/passwd")).copy(content);
+    writeFileSync(under, content);
+    writeFileSync(layer, emptyQcow2(3 << 20, under));
+    execFileSync("qemu-img", ["check", "-q", layer]);
+    const info = JSON.parse(
+      execFileSync("qemu-img", ["info", "--output=json", layer], { encoding: "utf8" }),
+    ) as {
+      "backing-filename": string;
+      "backing-filename-format": string;
+    };
+    assert.equal(info["backing-filename"], under);
+    assert.equal(info["backing-filename-format"], "raw");
+    execFileSync("qemu-img", ["convert", "-O", "raw", layer, `${layer}.raw`]);
+    assert.ok(readFileSync(`${layer}.raw`).equals(Buffer.concat([content, Buffer.alloc(2 << 20)])));
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});
+
+test("a path that no header can hold is refused", () => {
+  assert.throws(
+    () => emptyQcow2(1 << 20, `/${"x".repeat(1023)}`),
+    (error) => KelpieError.is(error) && error.code === "invalid-input",
+  );
+});

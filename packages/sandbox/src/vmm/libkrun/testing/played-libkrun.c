@@ -8,14 +8,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <signal.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define CONTEXT 7
@@ -214,20 +214,73 @@ static void say(const char *text)
         _exit(99);
 }
 
-/* The agent stands where the guest would: its words are the console's. It ends with this process. */
-static int run_agent(const char *program)
+struct relay {
+    int from, to;
+};
+
+/* Bytes one way, and their end. */
+static void *pump(void *argument)
 {
-    int status = 0;
-    pid_t agent = fork();
-    if (agent == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        dup2(serial_out, STDOUT_FILENO);
-        dup2(serial_out, STDERR_FILENO);
-        execl(program, program, "--unix", agent_socket, (char *)NULL);
-        _exit(127);
+    struct relay *way = argument;
+    char bytes[65536];
+    for (;;) {
+        ssize_t count = read(way->from, bytes, sizeof bytes), done = 0;
+        if (count <= 0)
+            break;
+        while (done < count) {
+            ssize_t wrote = write(way->to, bytes + done, count - done);
+            if (wrote < 0)
+                break;
+            done += wrote;
+        }
+        if (done < count)
+            break;
     }
-    waitpid(agent, &status, 0);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    shutdown(way->to, SHUT_WR);
+    shutdown(way->from, SHUT_RD);
+    free(way);
+    return NULL;
+}
+
+static void start_pump(int from, int to)
+{
+    pthread_t thread;
+    struct relay *way = malloc(sizeof *way);
+    if (!way)
+        _exit(98);
+    *way = (struct relay){from, to};
+    if (pthread_create(&thread, NULL, pump, way) != 0 || pthread_detach(thread) != 0)
+        _exit(98);
+}
+
+static int unix_socket(struct sockaddr_un *address, const char *path)
+{
+    *address = (struct sockaddr_un){.sun_family = AF_UNIX};
+    snprintf(address->sun_path, sizeof address->sun_path, "%s", path);
+    return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+}
+
+/*
+ * As libkrun does: takes every connection, and ends it where the guest does not listen. The agent, which listens on a
+ * socket elsewhere, stands for the guest; the first `refuse` connections find it not listening yet.
+ */
+static void serve_agent(const char *agent, int refuse)
+{
+    struct sockaddr_un address;
+    int listener = unix_socket(&address, agent_socket);
+    if (bind(listener, (struct sockaddr *)&address, sizeof address) != 0 || listen(listener, 5) != 0)
+        _exit(97);
+    for (;;) {
+        int host = accept(listener, NULL, NULL);
+        int guest = unix_socket(&address, agent);
+        if (refuse-- > 0 || connect(guest, (struct sockaddr *)&address, sizeof address) != 0) {
+            close(guest);
+            close(host);
+            continue;
+        }
+        start_pump(host, guest);
+        start_pump(guest, host);
+    }
 }
 
 int32_t krun_start_enter(uint32_t ctx_id)
@@ -246,13 +299,18 @@ int32_t krun_start_enter(uint32_t ctx_id)
     }
     /* libkrun leaves signals as they are and takes the whole process. */
     say("kelpie: init agent\n");
-    instruction("agent", value, sizeof value);
-    if (value[0])
-        _exit(run_agent(value));
     instruction("say", value, sizeof value);
     if (value[0]) {
         say(value);
         say("\n");
+    }
+    instruction("late", value, sizeof value);
+    usleep(1000 * atoi(value));
+    instruction("agent", value, sizeof value);
+    if (value[0]) {
+        char refuse[16];
+        instruction("refuse", refuse, sizeof refuse);
+        serve_agent(value, atoi(refuse));
     }
     instruction("flood", value, sizeof value);
     for (long long left = atoll(value); left > 0; left -= 64)
