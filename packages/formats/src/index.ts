@@ -57,3 +57,4 @@ export type {
 export { baseName, normalizePath, parentPath } from "./tree/path.ts";
 export { bytewise } from "./tree/bytewise.ts";
 export { escapeXml } from "./xml/escape-xml.ts";
+export { isZero } from "./zeros.ts";

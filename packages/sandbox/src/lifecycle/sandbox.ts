@@ -125,7 +125,8 @@ export class Sandbox implements AsyncDisposable {
   async shutdown(withinMs = defaultPowerOffWithinMs): Promise<StopReason> {
     using deadline = this.#parts.platform.clock.deadline(withinMs, "The guest's shutdown");
     try {
-      await this.agent.shutdown({ signal: deadline.signal });
+      const { endsBy = "power-off" } = this.#parts.machine;
+      await this.agent.shutdown({ signal: deadline.signal, by: endsBy });
       await orAborted(this.#parts.machine.stopped, deadline.signal);
     } catch {
       // A guest that cannot power off, or is gone already, is ended below.

@@ -10,6 +10,7 @@ export type { BackendFinding } from "./backend.ts";
 const backends: Readonly<Record<VmmName, () => Promise<Backend>>> = {
   qemu: async () => (await import("./qemu/backend.ts")).qemuBackend,
   libkrun: async () => (await import("./libkrun/backend.ts")).libkrunBackend,
+  firecracker: async () => (await import("./firecracker/backend.ts")).firecrackerBackend,
 };
 
 /** See {@link openVmm}. */

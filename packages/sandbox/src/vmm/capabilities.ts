@@ -4,8 +4,8 @@ import type { Architecture } from "@kelpie/platform";
 import type { PluggableDevice } from "./pluggable.ts";
 
 /** The monitors that there are. */
-export type VmmName = "qemu" | "libkrun";
-export const vmmNames: readonly VmmName[] = ["qemu", "libkrun"];
+export type VmmName = "qemu" | "libkrun" | "firecracker";
+export const vmmNames: readonly VmmName[] = ["qemu", "libkrun", "firecracker"];
 
 /** `auto` is QEMU, and another only where QEMU is not installed (docs/backends.md). */
 export type VmmChoice = VmmName | "auto";

@@ -53,6 +53,8 @@ export async function keptStop(files: Files, directory: string): Promise<StopRea
   const event = tryParseJson((await small(files, directory, "shutdown")) ?? "");
   const data = typeof event === "object" && event !== null && "data" in event ? event.data : undefined;
   if (typeof data === "object" && data !== null && "reason" in data) return shutdownReason(data.reason);
+  // A monitor that ends in order, unasked, was ended by its guest; Firecracker says no more than that.
+  if (exit.kind === "exited" && exit.code === 0) return { kind: "guest-reset" };
   return { kind: "process-exited", exit };
 }
 

@@ -2,18 +2,11 @@
 
 import type { Duplex } from "node:stream";
 import { join } from "node:path";
-import {
-  acquireFileLock,
-  isSameProcessAlive,
-  KelpieError,
-  type Platform,
-  type ProcessIdentity,
-} from "@kelpie/platform";
+import { acquireFileLock, KelpieError, type Platform } from "@kelpie/platform";
 import { asObject } from "../../qmp/messages.ts";
 import { QmpClient } from "../../qmp/qmp-client.ts";
-import { endKeeper } from "../keeper/keeper.ts";
 import { keeperFiles } from "../keeper/keeper-script.ts";
-import { keptDiagnosis, keptProcess, keptStop } from "../keeper/kept-files.ts";
+import { KeptWatch } from "../keeper/kept-watch.ts";
 import type { StopReason, VmState } from "../vm-state.ts";
 import type { AttachedMachine, Diagnosis, RunStatus } from "../vmm.ts";
 import { agentSocket } from "./arguments.ts";
@@ -26,38 +19,29 @@ type Parts = Pick<Platform, "clock" | "files" | "host" | "network" | "processes"
 export class KeptMachine implements AttachedMachine {
   readonly #platform: Parts;
   readonly #directory: string;
-  readonly #keeper: ProcessIdentity;
-  readonly #watch = new AbortController();
-  #state: VmState = { kind: "running" };
-  #stopped: Promise<StopReason> | undefined;
+  readonly #watch: KeptWatch;
 
-  private constructor(platform: Parts, directory: string, keeper: ProcessIdentity) {
+  private constructor(platform: Parts, directory: string, watch: KeptWatch) {
     this.#platform = platform;
     this.#directory = directory;
-    this.#keeper = keeper;
+    this.#watch = watch;
   }
 
   /** The machine of `directory`. `guest-lost` where its keeper is gone. */
   static async attach(platform: Parts, directory: string): Promise<KeptMachine> {
-    const keeper = await keptProcess(platform.files, directory, "keeper");
-    if (keeper === undefined || !(await isSameProcessAlive(platform, keeper))) {
-      throw new KelpieError("guest-lost", "The sandbox does not run any more", { where: directory });
-    }
-    return new KeptMachine(platform, directory, keeper);
+    return new KeptMachine(platform, directory, await KeptWatch.attach(platform, directory));
   }
 
   get state(): VmState {
-    return this.#state;
+    return this.#watch.state;
   }
 
-  /** Watched only once somebody asks: the end of a process that is not our child is found by looking. */
   get stopped(): Promise<StopReason> {
-    this.#stopped ??= this.#watchEnd();
-    return this.#stopped;
+    return this.#watch.stopped;
   }
 
   diagnose(): Promise<Diagnosis> {
-    return keptDiagnosis(this.#platform.files, this.#directory);
+    return this.#watch.diagnose();
   }
 
   async pause(): Promise<void> {
@@ -95,9 +79,8 @@ export class KeptMachine implements AttachedMachine {
     return this.#platform.network.connectUnix(agentSocket(this.#directory, index), signal);
   }
 
-  /** Ends the machine at once. Resolves when it and its keeper are gone. */
-  async kill(): Promise<void> {
-    await endKeeper(this.#platform, this.#keeper);
+  kill(): Promise<void> {
+    return this.#watch.kill();
   }
 
   /** Uses QEMU's control channel for a moment. It has one user at a time, so others wait. */
@@ -118,23 +101,7 @@ export class KeptMachine implements AttachedMachine {
   }
 
   [Symbol.asyncDispose](): Promise<void> {
-    this.#watch.abort();
+    this.#watch[Symbol.dispose]();
     return Promise.resolve();
-  }
-
-  async #watchEnd(): Promise<StopReason> {
-    const { processes, files } = this.#platform;
-    await processes.gone(this.#keeper.pid, this.#watch.signal).catch(() => undefined);
-    const reason: StopReason = this.#watch.signal.aborted
-      ? { kind: "host-request" }
-      : ((await keptStop(files, this.#directory)) ?? (await this.#unrecordedEnd()));
-    this.#state = { kind: "stopped", reason };
-    return reason;
-  }
-
-  /** A directory that is gone went with an orderly end; one that stays without a word lost its keeper. */
-  async #unrecordedEnd(): Promise<StopReason> {
-    const isGone = (await this.#platform.files.lstat(this.#directory)) === undefined;
-    return { kind: isGone ? "host-request" : "keeper-lost" };
   }
 }

@@ -1,0 +1,214 @@
+// A Firecracker that is played: a program with its command line, its API with every rule of `api-facts.ts`, its console on
+// standard output and its vsock socket. Where the guest would be is the agent as a process, or one that is played here.
+//
+// node played-firecracker.ts AGENT-PROGRAM|played FIRECRACKER'S-ARGUMENTS…
+
+import { appendFileSync, existsSync, openSync, readFileSync, readSync, statSync, writeFileSync } from "node:fs";
+import { createServer as createHttp, type IncomingMessage, type ServerResponse } from "node:http";
+import { connect, createServer, type Socket } from "node:net";
+import { spawn, type ChildProcess } from "node:child_process";
+import { parseArgs } from "node:util";
+import type { Duplex } from "node:stream";
+import { identifyKernel } from "@kelpie/formats";
+import { playAgent } from "../fake-agent.ts";
+import { factFor, wrongWith } from "./api-facts.ts";
+
+const [agentProgram = "played", ...args] = process.argv.slice(2);
+if (args.includes("--version")) {
+  process.stdout.write("Firecracker v1.17.0\n\nSupported snapshot data format versions: 9.0.0\n");
+  process.exit(0);
+}
+const { values } = parseArgs({
+  args,
+  options: {
+    "api-sock": { type: "string" },
+    id: { type: "string" },
+    level: { type: "string" },
+  },
+});
+const agentSocket = `played-agent.${process.pid}`;
+const levels = ["Error", "Warning", "Info", "Debug", "Trace", "Off"];
+if (values.level !== undefined && !levels.includes(values.level)) process.exit(153);
+
+type Settings = Record<string, Record<string, unknown>>;
+let settings: Settings = {};
+let state: "Not started" | "Running" | "Paused" = "Not started";
+let agent: ChildProcess | undefined;
+let openAgent: () => Promise<Duplex> = () => Promise.reject(new Error("no guest"));
+
+/** What was asked, for the tests: a line each. */
+function note(line: string): void {
+  appendFileSync("played-calls", `${line}\n`);
+}
+
+const server = createHttp((request, response) => {
+  void answer(request).then(
+    (body) => finish(response, body === undefined ? 204 : 200, body),
+    (error: unknown) => finish(response, 400, { fault_message: String((error as Error).message) }),
+  );
+});
+server.listen(values["api-sock"] ?? "/run/firecracker.socket");
+
+function finish(response: ServerResponse, status: number, body: unknown): void {
+  const text = body === undefined ? "" : JSON.stringify(body);
+  response.writeHead(
+    status,
+    text === "" ? {} : { "content-type": "application/json", "content-length": Buffer.byteLength(text) },
+  );
+  response.end(text);
+}
+
+async function answer(request: IncomingMessage): Promise<unknown> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk as Buffer);
+  const { method = "", url = "" } = request;
+  const fact = factFor(method, url);
+  if (fact === undefined) throw new Error(`Invalid request method and/or path: ${method} ${url}.`);
+  const text = Buffer.concat(chunks).toString();
+  note(`${method} ${url} ${text}`);
+  if (request.headers["transfer-encoding"] !== undefined) throw new Error("Unsupported header");
+  let body: Record<string, unknown> = {};
+  if (fact.body !== undefined) {
+    body = JSON.parse(text) as Record<string, unknown>;
+    const wrong = wrongWith(body, fact.body);
+    if (wrong !== undefined) throw new Error(`An error occurred when deserializing the json body: ${wrong}`);
+  } else if (text !== "") throw new Error("GET request cannot have a body.");
+  requireTime(fact.when);
+  return await carryOut(method, url, body);
+}
+
+function requireTime(when: string): void {
+  const isStarted = state !== "Not started";
+  if (when === "before boot" || when === "fresh") {
+    if (isStarted) throw new Error("The requested operation is not supported after starting the microVM.");
+    if (when === "fresh" && Object.keys(settings).length > 0) {
+      throw new Error("Loading a microVM snapshot not allowed after configuring boot-specific resources.");
+    }
+  }
+  if ((when === "after boot" || when === "paused") && !isStarted) {
+    throw new Error("The requested operation is not supported before starting the microVM.");
+  }
+  if (when === "paused" && state !== "Paused") {
+    throw new Error("Cannot create snapshot: the microVM must be paused.");
+  }
+}
+
+async function carryOut(method: string, url: string, body: Record<string, unknown>): Promise<unknown> {
+  switch (`${method} ${url}`) {
+    case "GET /":
+      return { app_name: "Firecracker", id: values.id ?? "anonymous-instance", state, vmm_version: "1.17.0" };
+    case "GET /version":
+      return { firecracker_version: "1.17.0" };
+    case "PUT /actions":
+      await startGuest();
+      return undefined;
+    case "PATCH /vm":
+      turn(body["state"] === "Paused" ? "Paused" : "Running");
+      return undefined;
+    case "PUT /snapshot/create":
+      save(String(body["snapshot_path"]), String(body["mem_file_path"]));
+      return undefined;
+    case "PUT /snapshot/load":
+      await restore(body);
+      return undefined;
+    default:
+      if (method === "PUT") settings[url] = body;
+      return method === "GET" ? settings : undefined;
+  }
+}
+
+function setting(path: string): Record<string, unknown> {
+  const found = settings[path];
+  if (found === undefined) throw new Error(`Cannot start microvm without ${path}.`);
+  return found;
+}
+
+async function startGuest(): Promise<void> {
+  const source = setting("/boot-source");
+  const kernel = String(source["kernel_image_path"]);
+  const { kind } = identifyKernel(readFileSync(kernel), kernel);
+  if (kind !== "elf" && kind !== "arm64-image") throw new Error(`Kernel Loader: invalid image, a ${kind}.`);
+  if (source["initrd_path"] !== undefined) readFileSync(String(source["initrd_path"]));
+  await runGuest(String(source["boot_args"]));
+}
+
+async function runGuest(bootArgs: string): Promise<void> {
+  const { path_on_host: disk } = setting("/drives/root");
+  if (statSync(String(disk)).size % 512 !== 0) throw new Error("The disk is no whole number of sectors.");
+  const { uds_path: socket } = setting("/vsock");
+  if (existsSync(String(socket))) throw new Error("Cannot bind the vsock socket: Address in use (os error 98).");
+  console.log(`[    0.000000] Command line: ${bootArgs}`);
+  await startAgent();
+  createServer((connection) => serveVsock(connection)).listen(String(socket));
+  state = "Running";
+  console.log("kelpie: init agent\nkelpie: agent ready");
+}
+
+/** Stands still when a guest is saved, and is another afterwards, as the real agent is; the host is left alone. */
+async function startAgent(): Promise<void> {
+  if (agentProgram === "played") {
+    const resumed = (line: string): Promise<Record<string, never>> => {
+      note(`agent ${line}`);
+      return Promise.resolve({});
+    };
+    const { open } = playAgent({
+      agent: { getInfo: () => ({ instanceId: String(process.pid) }) },
+      system: {
+        prepareSnapshot: () => resumed("stands still"),
+        resume: ({ hostname }) => resumed(`is ${hostname}`),
+        shutdown: ({ action }) => {
+          note(`agent shutdown ${action}`);
+          // A reset ends the machine; a power-off only stops its processors.
+          if (action === 2) setImmediate(() => process.exit(0));
+          return {};
+        },
+      },
+    });
+    openAgent = open;
+    return;
+  }
+  const child = spawn(agentProgram, ["--unix", agentSocket], { stdio: ["ignore", "ignore", "pipe"] });
+  agent = child;
+  await new Promise((resolve) => child.stderr.once("data", resolve));
+  openAgent = () => Promise.resolve(connect(agentSocket));
+}
+
+/** Host-initiated connections: `CONNECT PORT` and a newline, answered by `OK` and a port of the host's side. */
+function serveVsock(connection: Socket): void {
+  connection.on("error", () => undefined);
+  connection.once("data", (line: Buffer) => {
+    if (line.toString() !== "CONNECT 5123\n") {
+      connection.destroy();
+      return;
+    }
+    void openAgent().then(
+      (guest) => {
+        guest.on("error", () => connection.destroy());
+        connection.on("close", () => guest.destroy());
+        connection.write("OK 1073741824\n");
+        connection.pipe(guest).pipe(connection);
+      },
+      () => connection.destroy(),
+    );
+  });
+}
+
+function turn(next: "Running" | "Paused"): void {
+  state = next;
+  agent?.kill(next === "Paused" ? "SIGSTOP" : "SIGCONT");
+}
+
+function save(path: string, memory: string): void {
+  writeFileSync(path, JSON.stringify({ settings }), { flag: "wx" });
+  writeFileSync(memory, "memory", { flag: "wx" });
+}
+
+async function restore(body: Record<string, unknown>): Promise<void> {
+  const backend = body["mem_backend"] as Record<string, unknown>;
+  readSync(openSync(String(backend["backend_path"]), "r"), Buffer.alloc(6));
+  ({ settings } = JSON.parse(readFileSync(String(body["snapshot_path"]), "utf8")) as { settings: Settings });
+  await runGuest("restored");
+  if (body["resume_vm"] !== true) turn("Paused");
+}
+
+process.on("exit", () => agent?.kill("SIGKILL"));

@@ -1,0 +1,32 @@
+// Firecracker among the monitors.
+
+import { KelpieError } from "@kelpie/platform";
+import type { Backend, BackendFinding } from "../backend.ts";
+import { findFirecracker, installFirecracker, whyNoGuests } from "./find-firecracker.ts";
+import { firecrackerVmm } from "./firecracker-vmm.ts";
+import { KeptFirecracker } from "./kept-firecracker.ts";
+
+export const firecrackerBackend: Backend = {
+  async open(platform, options) {
+    const installation = await findFirecracker(platform);
+    if (installation === undefined) {
+      throw new KelpieError("missing-tool", "firecracker is not installed", { help: installFirecracker });
+    }
+    const why = await whyNoGuests(platform, options);
+    if (why !== undefined) {
+      throw new KelpieError("unsupported", "Firecracker cannot run guests on this machine", {
+        found: why,
+        help: "QEMU can: --vmm qemu",
+      });
+    }
+    return firecrackerVmm(platform, installation, options.home);
+  },
+  attach: (platform, directory) => KeptFirecracker.attach(platform, directory),
+  async examine(platform, options): Promise<BackendFinding> {
+    const installation = await findFirecracker(platform);
+    if (installation === undefined) return { kind: "missing", found: "not installed", fix: installFirecracker };
+    const found = `${installation.version} (${installation.program})`;
+    const why = await whyNoGuests(platform, options);
+    return why === undefined ? { kind: "usable", found } : { kind: "unusable", found, why };
+  },
+};

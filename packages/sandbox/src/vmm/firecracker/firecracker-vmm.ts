@@ -1,0 +1,153 @@
+// Firecracker as a virtual machine monitor (its API description of version 1.12 to 1.17; see docs/backends.md).
+
+import { join } from "node:path";
+import { KelpieError, type Platform } from "@kelpie/platform";
+import type { VmmCapabilities } from "../capabilities.ts";
+import { launchKeeper } from "../keeper/keeper.ts";
+import { processorIdentity } from "../qemu/processor-identity.ts";
+import { keptMonitorProcess, type MonitorProcess, ownMonitorProcess } from "../qemu/monitor-process.ts";
+import { requireCapabilities } from "../require-capabilities.ts";
+import { requireShortPath } from "../socket-path.ts";
+import { type Command, tieToParent, tieToUs } from "../tied-command.ts";
+import type { VirtualMachine, Vmm, VmSpec } from "../vmm.ts";
+import type { ApiCall } from "./api-client.ts";
+import { bootCalls, firecrackerFiles, restoreCall } from "./calls.ts";
+import { firecrackerCapabilities } from "./capabilities.ts";
+import type { FirecrackerInstallation } from "./find-firecracker.ts";
+import { FirecrackerMachine } from "./firecracker-machine.ts";
+import { enterableKernel } from "./kernel-file.ts";
+import { copyDisk } from "./root-disk.ts";
+
+const sectorBytes = 512;
+const maxProcessors = 32;
+
+/** What a {@link FirecrackerVmm} is made of. */
+export interface FirecrackerSetting {
+  readonly installation: FirecrackerInstallation;
+  /** KELPIE_HOME: kernels are kept there in the form that Firecracker wants. */
+  readonly home: string;
+  readonly capabilities: VmmCapabilities;
+}
+
+/** Starts machines with an installed Firecracker. */
+export class FirecrackerVmm implements Vmm {
+  readonly name = "firecracker";
+  readonly capabilities: VmmCapabilities;
+  readonly description: string;
+  readonly #platform: Platform;
+  readonly #setting: FirecrackerSetting;
+
+  constructor(platform: Platform, setting: FirecrackerSetting) {
+    this.#platform = platform;
+    this.#setting = setting;
+    this.capabilities = setting.capabilities;
+    const { program, version } = setting.installation;
+    this.description = `${program} ${version} (kvm)`;
+  }
+
+  async start(spec: VmSpec, signal: AbortSignal): Promise<VirtualMachine> {
+    requireCapabilities(this, { ...spec, architecture: spec.image.architecture });
+    requireProcessors(spec.cpus);
+    const { runDirectory } = spec;
+    requireShortPath(join(runDirectory, firecrackerFiles.vsock));
+    const calls = await this.#prepare(spec, signal);
+    const process = await this.#startProcess(spec);
+    const machine = new FirecrackerMachine(this.#platform, process, spec);
+    try {
+      await machine.open(calls, signal);
+      return machine;
+    } catch (error) {
+      await machine[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /** Firecracker's build, the host's processor, and every call with names for what differs between machines. */
+  async stateKey(spec: VmSpec): Promise<string> {
+    const image = { ...spec.image, rootfs: "rootfs", kernel: "kernel", initrd: "initrd" };
+    const shape: VmSpec = { ...spec, image, hostname: "template", runDirectory: "run" };
+    return JSON.stringify({
+      monitor: this.#setting.installation.buildId,
+      processor: await processorIdentity(this.#platform.files, "kvm"),
+      diskBytes: await this.#diskBytes(spec),
+      calls: bootCalls(shape, "kernel"),
+    });
+  }
+
+  /** Puts the files in their place, and says what is to be asked of the API. */
+  async #prepare(spec: VmSpec, signal: AbortSignal): Promise<readonly ApiCall[]> {
+    const { files } = this.#platform;
+    const { image, runDirectory, origin } = spec;
+    const disk = join(runDirectory, firecrackerFiles.disk);
+    if (origin?.kind === "restore") {
+      const { disk: saved, state, memory } = origin.saved;
+      const status = await files.stat(saved);
+      if (status === undefined) throw new KelpieError("not-found", `There is no ${saved}`);
+      await copyDisk(this.#platform, saved, disk, status.sizeBytes, signal);
+      return [restoreCall(state, memory)];
+    }
+    const own = origin?.kind === "boot-to-save" ? origin.disk : disk;
+    const kernel = await enterableKernel(this.#platform, this.#setting.home, image);
+    await copyDisk(this.#platform, image.rootfs, own, await this.#diskBytes(spec), signal);
+    // The saved machine names its disk as every machine does.
+    if (own !== disk) await files.hardLink(own, disk);
+    return bootCalls(spec, kernel);
+  }
+
+  /** Firecracker as a child that ends with us, or under a keeper. Its standard output is the guest's console. */
+  async #startProcess({ runDirectory, keep }: VmSpec): Promise<MonitorProcess> {
+    const { processes } = this.#platform;
+    const { program } = this.#setting.installation;
+    // Its own log would go where the console goes; what it refuses is told by the API.
+    const command: Command = { program, args: ["--api-sock", firecrackerFiles.api, "--level", "Off"] };
+    if (keep !== undefined) {
+      // The keeper takes the console from descriptor 3, and has nothing to say to its input.
+      const console = 'exec "$@" >&3 3>&- </dev/null';
+      const inShell = { program: "/bin/sh", args: ["-c", console, "sh", program, ...command.args] };
+      const tied = await tieToParent(this.#platform, inShell, { withoutPower: true });
+      const keeperPid = await launchKeeper(this.#platform, tied, keep, { cwd: runDirectory });
+      return await keptMonitorProcess(this.#platform, keeperPid, runDirectory);
+    }
+    const tied = await tieToUs(this.#platform, command, { withoutPower: true });
+    const child = await processes.spawn(tied.program, tied.args, {
+      cwd: runDirectory,
+      stdin: tied.needsStdinPipe ? "pipe" : "ignore",
+      // A Ctrl-C at the terminal is for us: we end the machine in order.
+      ownGroup: true,
+    });
+    return ownMonitorProcess(this.#platform, child, runDirectory);
+  }
+
+  /** What the guest sees as its root disk's size. */
+  async #diskBytes({ image, diskBytes }: VmSpec): Promise<number> {
+    const rootfs = await this.#platform.files.stat(image.rootfs);
+    if (rootfs === undefined) throw new KelpieError("not-found", `There is no ${image.rootfs}`);
+    const wanted = Math.max(diskBytes ?? 0, rootfs.sizeBytes);
+    return Math.ceil(wanted / sectorBytes) * sectorBytes;
+  }
+}
+
+/** A Firecracker for guests of this host's architecture. */
+export function firecrackerVmm(
+  platform: Platform,
+  installation: FirecrackerInstallation,
+  home: string,
+): FirecrackerVmm {
+  const { architecture } = platform.host;
+  if (architecture === undefined) {
+    throw new KelpieError("unsupported", "Firecracker runs on amd64 and arm64 alone");
+  }
+  return new FirecrackerVmm(platform, {
+    installation,
+    home,
+    capabilities: firecrackerCapabilities(architecture),
+  });
+}
+
+function requireProcessors(cpus: number): void {
+  if (cpus <= maxProcessors) return;
+  throw new KelpieError("invalid-input", "Firecracker's machines have fewer processors", {
+    expected: `at most ${maxProcessors}`,
+    found: `${cpus}`,
+  });
+}
