@@ -134,8 +134,8 @@ export class AgentClient implements AsyncDisposable {
   }
 
   /** Asks the guest to power off; resolves when the agent has agreed. */
-  async shutdown(options: CallOptions & { readonly by?: "power-off" | "reset" } = {}): Promise<void> {
-    const action = options.by === "reset" ? PowerAction.REBOOT : PowerAction.POWER_OFF;
+  async shutdown(options: CallOptions = {}): Promise<void> {
+    const action = PowerAction.POWER_OFF;
     await this.#call("power off", options, (signal) => this.system.shutdown({ action }, { signal }));
   }
 

@@ -125,8 +125,7 @@ export class Sandbox implements AsyncDisposable {
   async shutdown(withinMs = defaultPowerOffWithinMs): Promise<StopReason> {
     using deadline = this.#parts.platform.clock.deadline(withinMs, "The guest's shutdown");
     try {
-      const { endsBy = "power-off" } = this.#parts.machine;
-      await this.agent.shutdown({ signal: deadline.signal, by: endsBy });
+      await this.agent.shutdown({ signal: deadline.signal });
       await orAborted(this.#parts.machine.stopped, deadline.signal);
     } catch {
       // A guest that cannot power off, or is gone already, is ended below.

@@ -113,8 +113,6 @@ export interface Vmm {
 /** A started machine. Disposing it ends it at once and resolves when nothing of it is left. */
 export interface VirtualMachine extends AsyncDisposable {
   readonly state: VmState;
-  /** How its guest ends it by itself, where a power-off does not. */
-  readonly endsBy?: "reset";
   /** Resolves when the machine is gone; never rejects. */
   readonly stopped: Promise<StopReason>;
   /** What it has written so far. */

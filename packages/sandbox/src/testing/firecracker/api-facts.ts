@@ -127,7 +127,8 @@ function wrongValue(value: unknown, fact: FieldFact): string | undefined {
     case "flag":
       return typeof value === "boolean" ? undefined : "it is neither true nor false";
     case "whole number": {
-      const isWithin = Number.isSafeInteger(value) && Number(value) >= fact.least && Number(value) <= fact.most;
+      const isWithin =
+        Number.isSafeInteger(value) && Number(value) >= fact.least && Number(value) <= fact.most;
       return isWithin ? undefined : `it is no whole number from ${fact.least} to ${fact.most}`;
     }
     case "object":

@@ -25,7 +25,8 @@ export function platformWith(program: string): Platform {
   const { processes, host } = realPlatform;
   return {
     ...realPlatform,
-    host: { ...host, architecture: playedArchitecture },
+    // An ordinary user's monitor keeps its power: the agent in the guest's place must be able to become other users.
+    host: { ...host, architecture: playedArchitecture, uid: 1000 },
     processes: {
       ...processes,
       find: (name) => (name === "firecracker" ? Promise.resolve(program) : processes.find(name)),

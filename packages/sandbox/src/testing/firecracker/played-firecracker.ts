@@ -3,7 +3,15 @@
 //
 // node played-firecracker.ts AGENT-PROGRAM|played FIRECRACKER'S-ARGUMENTS…
 
-import { appendFileSync, existsSync, openSync, readFileSync, readSync, statSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  existsSync,
+  openSync,
+  readFileSync,
+  readSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer as createHttp, type IncomingMessage, type ServerResponse } from "node:http";
 import { connect, createServer, type Socket } from "node:net";
 import { spawn, type ChildProcess } from "node:child_process";
@@ -44,7 +52,7 @@ function note(line: string): void {
 const server = createHttp((request, response) => {
   void answer(request).then(
     (body) => finish(response, body === undefined ? 204 : 200, body),
-    (error: unknown) => finish(response, 400, { fault_message: String((error as Error).message) }),
+    (error: unknown) => finish(response, 400, { fault_message: (error as Error).message }),
   );
 });
 server.listen(values["api-sock"] ?? "/run/firecracker.socket");
@@ -128,7 +136,8 @@ async function startGuest(): Promise<void> {
   const kernel = String(source["kernel_image_path"]);
   const { kind } = identifyKernel(readFileSync(kernel), kernel);
   if (kind !== "elf" && kind !== "arm64-image") throw new Error(`Kernel Loader: invalid image, a ${kind}.`);
-  if (source["initrd_path"] !== undefined) readFileSync(String(source["initrd_path"]));
+  const { initrd_path: initrd } = source;
+  if (typeof initrd === "string") readFileSync(initrd);
   await runGuest(String(source["boot_args"]));
 }
 
@@ -136,7 +145,8 @@ async function runGuest(bootArgs: string): Promise<void> {
   const { path_on_host: disk } = setting("/drives/root");
   if (statSync(String(disk)).size % 512 !== 0) throw new Error("The disk is no whole number of sectors.");
   const { uds_path: socket } = setting("/vsock");
-  if (existsSync(String(socket))) throw new Error("Cannot bind the vsock socket: Address in use (os error 98).");
+  if (existsSync(String(socket)))
+    throw new Error("Cannot bind the vsock socket: Address in use (os error 98).");
   console.log(`[    0.000000] Command line: ${bootArgs}`);
   await startAgent();
   createServer((connection) => serveVsock(connection)).listen(String(socket));
@@ -153,13 +163,20 @@ async function startAgent(): Promise<void> {
     };
     const { open } = playAgent({
       agent: { getInfo: () => ({ instanceId: String(process.pid) }) },
+      processes: {
+        // The process that warms the guest up before it is saved.
+        async *exec() {
+          const exited = { case: "exited" as const, value: { status: { case: "code" as const, value: 0 } } };
+          yield await Promise.resolve({ event: { event: exited } });
+        },
+      },
       system: {
         prepareSnapshot: () => resumed("stands still"),
         resume: ({ hostname }) => resumed(`is ${hostname}`),
         shutdown: ({ action }) => {
           note(`agent shutdown ${action}`);
-          // A reset ends the machine; a power-off only stops its processors.
-          if (action === 2) setImmediate(() => process.exit(0));
+          // By PSCI on arm64, and by PID 1's reset on amd64.
+          setImmediate(() => process.exit(0));
           return {};
         },
       },

@@ -1,5 +1,6 @@
 // A monitor under test, and what the suite's tests do with it.
 
+import assert from "node:assert/strict";
 import { join } from "node:path";
 import { realPlatform } from "@kelpie/platform";
 import { AgentClient } from "../../agent/agent-client.ts";
@@ -68,7 +69,8 @@ export async function answering(
 
 /** What a script in the guest prints. */
 export async function output(agent: AgentClient, script: string): Promise<string> {
-  const { stdout } = await agent.exec({ argv: ["sh", "-c", script] }).collect();
+  const { stdout, stderr, end } = await agent.exec({ argv: ["sh", "-c", script] }).collect();
+  assert.equal(end.kind, "exited", `${JSON.stringify(end)} ${Buffer.from(stderr).toString()}`);
   return Buffer.from(stdout).toString().trim();
 }
 

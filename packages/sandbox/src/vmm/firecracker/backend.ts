@@ -24,7 +24,8 @@ export const firecrackerBackend: Backend = {
   attach: (platform, directory) => KeptFirecracker.attach(platform, directory),
   async examine(platform, options): Promise<BackendFinding> {
     const installation = await findFirecracker(platform);
-    if (installation === undefined) return { kind: "missing", found: "not installed", fix: installFirecracker };
+    if (installation === undefined)
+      return { kind: "missing", found: "not installed", fix: installFirecracker };
     const found = `${installation.version} (${installation.program})`;
     const why = await whyNoGuests(platform, options);
     return why === undefined ? { kind: "usable", found } : { kind: "unusable", found, why };

@@ -1,7 +1,7 @@
 // What is asked of Firecracker's API for a machine, as data. The order is that in which it must be asked.
 
 import type { VmSpec } from "../vmm.ts";
-import { kernelCommandLine } from "../qemu/command-line.ts";
+import { kernelCommandLine } from "../kernel-command-line.ts";
 import type { ApiCall } from "./api-client.ts";
 
 /**
@@ -71,12 +71,14 @@ function put(path: string, body: Readonly<Record<string, unknown>>): ApiCall {
 /** Its serial port is an 8250 on both architectures, and on amd64 it has no PCI and ends by its keyboard controller. */
 function commandLine({ image, hostname, agentPorts }: VmSpec): string[] {
   const { architecture, withoutInitrd = false } = image;
+  const isAmd64 = architecture === "amd64";
   const words = kernelCommandLine({
     ...{ architecture, hostname, agentPorts, withoutInitrd },
     accelerator: "kvm",
+    endsByReset: isAmd64,
   });
   return [
     ...words.map((word) => (word.startsWith("console=") ? "console=ttyS0" : word)),
-    ...(architecture === "amd64" ? ["reboot=k", "pci=off"] : []),
+    ...(isAmd64 ? ["pci=off"] : []),
   ];
 }

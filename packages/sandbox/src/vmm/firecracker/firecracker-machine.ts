@@ -23,7 +23,6 @@ type Parts = Pick<Platform, "clock" | "files" | "network">;
 
 /** One Firecracker process. */
 export class FirecrackerMachine implements VirtualMachine {
-  readonly endsBy = "reset";
   readonly stopped: Promise<StopReason>;
   readonly #platform: Parts;
   readonly #process: MonitorProcess;

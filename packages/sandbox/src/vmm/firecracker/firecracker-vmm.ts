@@ -3,6 +3,7 @@
 import { join } from "node:path";
 import { KelpieError, type Platform } from "@kelpie/platform";
 import type { VmmCapabilities } from "../capabilities.ts";
+import { directKernel } from "../direct-kernel.ts";
 import { launchKeeper } from "../keeper/keeper.ts";
 import { processorIdentity } from "../qemu/processor-identity.ts";
 import { keptMonitorProcess, type MonitorProcess, ownMonitorProcess } from "../qemu/monitor-process.ts";
@@ -15,7 +16,6 @@ import { bootCalls, firecrackerFiles, restoreCall } from "./calls.ts";
 import { firecrackerCapabilities } from "./capabilities.ts";
 import type { FirecrackerInstallation } from "./find-firecracker.ts";
 import { FirecrackerMachine } from "./firecracker-machine.ts";
-import { enterableKernel } from "./kernel-file.ts";
 import { copyDisk } from "./root-disk.ts";
 
 const sectorBytes = 512;
@@ -87,11 +87,12 @@ export class FirecrackerVmm implements Vmm {
       return [restoreCall(state, memory)];
     }
     const own = origin?.kind === "boot-to-save" ? origin.disk : disk;
-    const kernel = await enterableKernel(this.#platform, this.#setting.home, image);
+    const kernels = join(this.#setting.home, "cache", "kernels");
+    const kernel = await directKernel(this.#platform, image, kernels);
     await copyDisk(this.#platform, image.rootfs, own, await this.#diskBytes(spec), signal);
     // The saved machine names its disk as every machine does.
     if (own !== disk) await files.hardLink(own, disk);
-    return bootCalls(spec, kernel);
+    return bootCalls(spec, kernel.path);
   }
 
   /** Firecracker as a child that ends with us, or under a keeper. Its standard output is the guest's console. */

@@ -14,7 +14,6 @@ type Parts = Pick<Platform, "clock" | "files" | "network" | "processes">;
 
 /** See the file's head. Disposing it leaves the machine as it is. */
 export class KeptFirecracker implements AttachedMachine {
-  readonly endsBy = "reset";
   readonly #platform: Parts;
   readonly #directory: string;
   readonly #watch: KeptWatch;
@@ -73,7 +72,9 @@ export class KeptFirecracker implements AttachedMachine {
   }
 
   plug(): Promise<void> {
-    return Promise.reject(new KelpieError("unsupported", "Nothing can be plugged into Firecracker's machines"));
+    return Promise.reject(
+      new KelpieError("unsupported", "Nothing can be plugged into Firecracker's machines"),
+    );
   }
 
   kill(): Promise<void> {

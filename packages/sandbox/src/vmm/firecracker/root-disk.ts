@@ -34,7 +34,7 @@ async function writeWhatIsThere(
   at: number,
 ): Promise<void> {
   let start = -1;
-  for (let block = 0; block <= bytes.length; block += blockBytes) {
+  for (let block = 0; block < bytes.length + blockBytes; block += blockBytes) {
     const piece = bytes.subarray(block, block + blockBytes);
     const isThere = piece.length > 0 && !isZero(piece);
     if (isThere && start === -1) start = block;
