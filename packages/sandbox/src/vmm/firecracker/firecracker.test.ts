@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { KelpieError, type KelpieErrorCode, type Platform, realPlatform } from "@kelpie/platform";
 import { ownPorts } from "../../lifecycle/agent-ports.ts";
 import { startGuest } from "../../templates/start-guest.ts";
+import { templateFiles } from "../../templates/template-record.ts";
 import { factFor, wrongWith } from "../../testing/firecracker/api-facts.ts";
 import {
   openPlayedFirecracker,
@@ -123,7 +124,7 @@ test("machines are restored from one that was saved, each with a disk and a sock
       assert.match(calls[0] ?? "", /^PUT \/snapshot\/load .*"resume_vm":true/);
       assert.deepEqual(calls.slice(1), [`agent is guest-${round}`]);
       await writeFile(`${spec.runDirectory}/root.ext4`, `written by ${round}`);
-      memories.push(await readFile(`${home}/templates/${guest.start.template}/disk`));
+      memories.push(await readFile(`${home}/templates/${guest.start.template}/${templateFiles.disk}`));
     }
     assert.ok(memories.every((disk) => disk.subarray(0x2345).subarray(0, 4).toString() === "root"));
   });
