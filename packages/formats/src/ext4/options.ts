@@ -19,6 +19,11 @@ export interface Ext4Options {
   readonly growableToBytes?: number | undefined;
   /** The size of the journal, 4 MiB to 1 GiB. Default: no journal. */
   readonly journalBytes?: number | undefined;
+  /**
+   * What a path's content belongs to: content of one region lies together, region by region in bytewise order of their names.
+   * Default: one region, in the order of the tree.
+   */
+  readonly region?: ((path: string) => string) | undefined;
   /** Ends the writing with `cancelled`. */
   readonly signal?: AbortSignal | undefined;
 }

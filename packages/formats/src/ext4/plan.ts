@@ -9,6 +9,7 @@ import { contentOf } from "./content.ts";
 import { type Geometry, type GeometryNeeds, layOutGroups, leastBlocks, usableBlocks } from "./geometry.ts";
 import { checkNode } from "./inode.ts";
 import { type Ext4Options, type ResolvedOptions, resolveOptions } from "./options.ts";
+import { numberByRegion } from "./regions.ts";
 import { type ScannedInode, scanTree } from "./scan.ts";
 import { Placer } from "./placer.ts";
 import type { PlannedInode } from "./planned-inode.ts";
@@ -49,7 +50,9 @@ const freeBlocksPerInode = 4;
 export function planExt4(tree: FileTree, options: Ext4Options): Ext4Plan {
   const resolved = resolveOptions(options);
   const [uuid, hashSeed] = deriveIdentity(resolved.seed);
-  const scanned = scanTree(tree, resolved.timestampSeconds);
+  const inTreeOrder = scanTree(tree, resolved.timestampSeconds);
+  const { region } = options;
+  const scanned = region === undefined ? inTreeOrder : numberByRegion(inTreeOrder, region);
   const { label, timestampSeconds, journalBlocks } = resolved;
   const inodes = [
     ...scanned.map((inode) => planInode(inode, hashSeed)),

@@ -19,6 +19,7 @@ import { kernelFormats } from "../kernel/read-guest-kernel.ts";
 import { vmmsFor } from "../kernel/vmms.ts";
 import type { ImageMetadata, KernelFileName } from "../metadata/image-metadata.ts";
 import { type ImagePlan, type KelpieKernelPlan, planSha256 } from "../plan/image-plan.ts";
+import { packageOwners } from "../sbom/owners.ts";
 import { buildDate, type GuestPrograms } from "../rootfs/identity.ts";
 import type { ImageSpec } from "../spec/image-spec.ts";
 import { distributionOf } from "./distribution.ts";
@@ -55,9 +56,11 @@ export async function writeImage(
     writeImageFile(files, join(directory, name), produce);
   const rootfs = await report.run(
     "rootfs",
-    () =>
-      write("rootfs.ext4", (sink) =>
+    async () => {
+      const region = contentRegions(await packageOwners(tree));
+      return await write("rootfs.ext4", (sink) =>
         writeExt4(tree, sink, {
+          region,
           label: rootLabel,
           seed: Buffer.from(planSha256(plan), "hex"),
           timestampSeconds,
@@ -66,7 +69,8 @@ export async function writeImage(
           journalBytes: spec.journalBytes,
           signal,
         }),
-      ),
+      );
+    },
     sizeText,
   );
   const vmlinuz = await write("vmlinuz", (sink) => copy(kernel.image, sink, signal));
@@ -75,13 +79,15 @@ export async function writeImage(
     variants[file] = await write(file, (sink) => copy(image, sink, signal));
   const initrd = await report.run(
     "initrd",
-    () =>
-      write("initrd", (sink) =>
-        writeInitrd({ init: programs.init, kernel, mtimeSeconds: timestampSeconds }, sink),
-      ),
+    () => write("initrd", (sink) => writeInitrd({ init: programs.init, kernel }, sink)),
     sizeText,
   );
   return await describe(content, { "rootfs.ext4": rootfs, vmlinuz, ...variants, initrd });
+}
+
+/** A package by its name; behind all packages what belongs to none, which every version changes. */
+function contentRegions(owners: ReadonlyMap<string, string>): (path: string) => string {
+  return (path) => owners.get(path) ?? "~";
 }
 
 async function describe(

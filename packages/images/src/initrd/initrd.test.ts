@@ -22,7 +22,6 @@ const parts: InitrdParts = {
       { when: "later", module: module("overlay") },
     ],
   },
-  mtimeSeconds: 1_700_000_000,
 };
 
 async function written(): Promise<Uint8Array> {

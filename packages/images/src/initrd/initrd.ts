@@ -18,12 +18,13 @@ export interface InitrdParts {
   /** The kelpie-init executable. */
   readonly init: ByteSource;
   readonly kernel: Pick<GuestKernel, "modules">;
-  /** Whole seconds since the epoch that every entry carries: SOURCE_DATE_EPOCH. */
-  readonly mtimeSeconds: number;
 }
 
+/** Times mean nothing to anybody here, and with none the same program and modules are the same initrd in every version. */
+const mtimeSeconds = 0;
+
 /** The tree of the initrd, as the boot contract lays it out. */
-export function initrdTree({ init, kernel, mtimeSeconds }: InitrdParts): FileTree {
+export function initrdTree({ init, kernel }: InitrdParts): FileTree {
   const owned = (mode: number): NodeMetadata => ({ mode, uid: 0, gid: 0, mtimeSeconds });
   const tree = new FileTree(owned(0o755));
   for (const directory of ["dev", "proc", "sys", "newroot"]) {

@@ -29,7 +29,7 @@ for (const sizeBytes of [0, 1, 4095, 4096, 128 << 10, (128 << 10) + 1, 16 << 20,
     for (const [index, part] of parts.entries()) {
       assert.equal(part.offset, offset);
       assert.ok(part.bytes.length <= 4 << 20);
-      assert.ok(part.bytes.length >= 128 << 10 || index === parts.length - 1);
+      assert.ok(part.bytes.length >= 64 << 10 || index === parts.length - 1);
       offset += part.bytes.length;
     }
   });

@@ -12,11 +12,11 @@ export const maxPartBytes = 64 << 20;
 /** The unit in which content of the root file system moves about: a block of ext4. */
 const blockBytes = 4096;
 /**
- * A part ends behind a block whose checksum has these bits clear: one in 128, so parts of about 600 KiB. Longer ones compress
- * a little better, and a change of one package reaches more of them.
+ * A part ends behind a block whose checksum has these bits clear: one in 64, so parts of about 300 KiB. Twice as long they make
+ * an image 5 % smaller, and what a change of one package moves up to a half larger.
  */
-const cutMask = 127;
-const shortestBytes = 128 << 10;
+const cutMask = 63;
+const shortestBytes = 64 << 10;
 const longestBytes = 4 << 20;
 /** Read at once; a part is a view of it. */
 const windowBytes = 16 << 20;

@@ -74,7 +74,7 @@ export async function prepare(architecture: Architecture): Promise<Parts> {
   const source = fileSource(platform.files, init, 0, (await platform.files.stat(init))?.sizeBytes ?? 0);
   return {
     kernel: await collect(kernel.image.open(), 1 << 28),
-    initrd: await bytesOf((sink) => writeInitrd({ init: source, kernel, mtimeSeconds: 0 }, sink)),
+    initrd: await bytesOf((sink) => writeInitrd({ init: source, kernel }, sink)),
     init,
     busybox: await collect(busybox.content.open(), 1 << 24),
   };
