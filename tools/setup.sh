@@ -1,7 +1,7 @@
 # Sets up what Kelpie itself needs on a fresh clone, for the scripts that source it with $root set: Node.js in $node,
 # and the npm packages of the lock file. Says what it does before it does it, and does nothing when all is there.
 
-kelpie_home=${KELPIE_HOME:-$HOME/.kelpie}
+. "$root/tools/start/home.sh"
 required_node_major=24
 
 say() {

@@ -2,7 +2,7 @@
 # What was found out by tools/setup.sh is kept beside the bundle, and holds while the files that it was found out from
 # are older. The bundle holds while no source is younger.
 
-kelpie_home=${KELPIE_HOME:-$HOME/.kelpie}
+. "$root/tools/start/home.sh"
 started=$root/node_modules/.cache/kelpie-start
 export NODE_COMPILE_CACHE="${NODE_COMPILE_CACHE:-$kelpie_home/cache/node-compile}"
 

@@ -2,12 +2,13 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { tmpdir, userInfo } from "node:os";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
 
 const script = join(import.meta.dirname, "start.sh");
+const home = join(import.meta.dirname, "home.sh");
 
 /** A checkout whose setup, bundler and Node.js write what they do to a log. */
 class Checkout implements Disposable {
@@ -18,6 +19,7 @@ class Checkout implements Disposable {
     chmodSync(join(this.root, "node"), 0o755);
     this.write("tools/setup.sh", `echo setup >> ${this.root}/log; node=${this.root}/node\n`);
     this.write("tools/start/bundle.ts", "");
+    this.write("tools/start/home.sh", readFileSync(home, "utf8"));
     this.write("tools/node/package-lock.json", "");
     this.write("package-lock.json", "");
     this.write("packages/cli/src/main.ts", "");
@@ -98,3 +100,32 @@ test("the command itself is found through a link and from another directory", ()
   execFileSync("ln", ["-s", join(root, "kelpie"), link]);
   assert.match(execFileSync(link, ["help"], { encoding: "utf8", cwd: "/" }), /Usage: kelpie COMMAND/);
 });
+
+for (const { what, environment, found } of [
+  { what: "absolute as it is", environment: { KELPIE_HOME: "/a b", HOME: "/home/x" }, found: "/a b" },
+  {
+    what: "relative from where we are",
+    environment: { KELPIE_HOME: "here", HOME: "/home/x" },
+    found: "/here",
+  },
+  { what: "in HOME", environment: { HOME: "/home/x" }, found: "/home/x/.kelpie" },
+  {
+    what: "the account's, where HOME is empty",
+    environment: { HOME: "" },
+    found: `${userInfo().homedir}/.kelpie`,
+  },
+  { what: "the account's, where HOME is absent", environment: {}, found: `${userInfo().homedir}/.kelpie` },
+]) {
+  test(`Kelpie's home is ${what}, to the scripts and to the programs`, () => {
+    const env = { ...environment, PATH: process.env["PATH"] };
+    const script = `set -eu; cd /; . ${home}; printf %s "$kelpie_home"`;
+    assert.equal(execFileSync("sh", ["-c", script], { encoding: "utf8", env }), found);
+    const program = `import { kelpieHome, realPlatform } from "@kelpie/platform"; 
+      process.stdout.write(kelpieHome({ ...realPlatform.host, workingDirectory: "/" }));`;
+    const node = ["--input-type=module", "--eval", program];
+    assert.equal(
+      execFileSync(process.execPath, node, { encoding: "utf8", env, cwd: import.meta.dirname }),
+      found,
+    );
+  });
+}

@@ -2,6 +2,7 @@
 
 import { parseArgs } from "node:util";
 import { describeError, KelpieError } from "@kelpie/platform";
+import { nearest } from "./nearest.ts";
 import type { Command, CommandEntry, CommandInput, OptionSpecs, OptionValues } from "./command.ts";
 
 /** The command that the leading words name, and the words that are left. */
@@ -25,8 +26,15 @@ function ownWords(command: Command, words: readonly string[]): readonly string[]
   return words.slice(0, dashes === -1 ? end : Math.min(end, dashes));
 }
 
-/** @throws KelpieError `usage` for an unknown option, a missing value or a positional too many. */
-export function parseInput(command: Command, words: readonly string[]): CommandInput<OptionSpecs> {
+/**
+ * @param path the command's words, for the way to its help.
+ * @throws KelpieError `usage` for an unknown option, a missing value or a positional too many.
+ */
+export function parseInput(
+  command: Command,
+  words: readonly string[],
+  path: readonly string[] = [],
+): CommandInput<OptionSpecs> {
   const split = command.passThrough === true ? passThroughStart(command, words) : words.length;
   try {
     const { values, positionals } = parseArgs({
@@ -47,7 +55,7 @@ export function parseInput(command: Command, words: readonly string[]): CommandI
       json: values["json"] === true,
     };
   } catch (error) {
-    throw new KelpieError("usage", sentenceOf(describeError(error)));
+    throw wrongWords(command, path, describeError(error));
   }
 }
 
@@ -68,7 +76,24 @@ function takesValue(command: Command, word: string): boolean {
   );
 }
 
-/** The first sentence of what the parser says: the rest advises on its own API. */
-function sentenceOf(message: string): string {
+/** What the parser says in our words; of what it says else the first sentence, for the rest advises on its own API. */
+function wrongWords(command: Command, path: readonly string[], message: string): KelpieError {
+  const option = /'(?:-\w, )?(--?[\w-]+)/.exec(message)?.[1] ?? "";
+  const meant = message.startsWith("Unknown option")
+    ? nearest(
+        option,
+        [...Object.keys(command.options), "help"].map((name) => `--${name}`),
+      )
+    : undefined;
+  const help = `See: kelpie ${[...path, "--help"].join(" ")}`;
+  return new KelpieError("usage", summaryOf(message, option), {
+    help: meant === undefined ? help : `Did you mean ${meant}? ${help}`,
+  });
+}
+
+function summaryOf(message: string, option: string): string {
+  if (message.includes("argument missing")) return `Option ${option} needs a value`;
+  if (message.includes("ambiguous"))
+    return `Option ${option} needs a value, and one that begins with a dash stands behind an equals sign: ${option}=-1`;
   return message.split(/\. |\n/)[0] ?? message;
 }

@@ -9,8 +9,17 @@ Usage: kelpie COMMAND [OPTION…]
 
 /** The list of all commands. */
 export function overview(commands: readonly CommandEntry[]): string {
-  const rows = commands.map(({ path, summary }) => [path.join(" "), summary] as const);
-  return `${introduction}\nCommands:\n${table(rows)}\nRun \`kelpie COMMAND --help\` for its options. KELPIE_HOME (default ~/.kelpie) holds images and caches.\n`;
+  return `${introduction}\nCommands:\n${summaries(commands)}\nRun \`kelpie COMMAND --help\` for its options. KELPIE_HOME (default ~/.kelpie) holds images and caches.\n`;
+}
+
+/** The list of the commands that begin with the same word. */
+export function groupOverview(group: readonly CommandEntry[]): string {
+  const word = group[0]?.path[0] ?? "";
+  return `Usage: kelpie ${word} COMMAND [OPTION…]\n\nCommands:\n${summaries(group)}\nRun \`kelpie ${word} COMMAND --help\` for its options.\n`;
+}
+
+function summaries(commands: readonly CommandEntry[]): string {
+  return table(commands.map(({ path, summary }) => [path.join(" "), summary] as const));
 }
 
 /** Help for one command. */

@@ -4,16 +4,23 @@ import { KelpieError, kelpieHome, realPlatform, runMain, type Terminal } from "@
 import { findCommand, hasWord, parseInput } from "./arguments.ts";
 import type { CommandEntry } from "./command.ts";
 import { commands } from "./commands/index.ts";
-import { commandHelp, overview } from "./help.ts";
+import { commandHelp, groupOverview, overview } from "./help.ts";
 import { thisInstallation } from "./installation.ts";
+import { nearest } from "./nearest.ts";
 import { reportError } from "./report-error.ts";
 
 async function main(words: readonly string[], terminal: Terminal, signal: AbortSignal): Promise<number> {
-  if (words.length === 0 || words[0] === "help" || isHelp(words[0])) {
+  if (words.length === 0 || isHelp(words[0])) {
     terminal.stdout.write(overview(commands));
     return 0;
   }
+  if (words[0] === "help") return main([...words.slice(1), "--help"], terminal, signal);
   const found = findCommand(commands, words);
+  const group = commands.filter(({ path }) => path[0] === words[0]);
+  if (found === undefined && group.length > 0 && (words.length === 1 || isHelp(words[1]))) {
+    terminal.stdout.write(groupOverview(group));
+    return 0;
+  }
   if (found === undefined) return reportError(terminal, unknownCommand(words), words.includes("--json"));
   return runCommand(found.entry, found.rest, terminal, signal);
 }
@@ -32,7 +39,7 @@ async function runCommand(
       terminal.stdout.write(commandHelp(entry, command));
       return 0;
     }
-    const input = parseInput(command, words);
+    const input = parseInput(command, words, entry.path);
     const home = kelpieHome(realPlatform.host);
     return await command.run(
       { platform: realPlatform, terminal, installation: thisInstallation(), home, signal },
@@ -50,20 +57,17 @@ function isHelp(word: string | undefined): boolean {
 }
 
 function unknownCommand(words: readonly string[]): KelpieError {
-  const group = commands.filter(({ path }) => path[0] === words[0]).map(({ path }) => path.join(" "));
-  return new KelpieError(
-    "usage",
-    `There is no command ${JSON.stringify(
-      words
-        .filter((word) => !word.startsWith("-"))
-        .slice(0, 2)
-        .join(" "),
-    )}`,
-    {
-      help:
-        group.length > 0 ? `There are: ${group.join(", ")}.` : "Run `kelpie help` for the list of commands.",
-    },
-  );
+  const isGroup = commands.some(({ path }) => path.length > 1 && path[0] === words[0]);
+  const typed = words
+    .filter((word) => !word.startsWith("-"))
+    .slice(0, isGroup ? 2 : 1)
+    .join(" ");
+  const first = commands.map(({ path: [word = ""] }) => word);
+  const meant = nearest(typed, [...commands.map(({ path }) => path.join(" ")), ...first]);
+  const help = `See: kelpie ${isGroup ? `${words[0] ?? ""} --help` : "help"}`;
+  return new KelpieError("usage", `There is no command ${JSON.stringify(typed)}`, {
+    help: meant === undefined ? help : `Did you mean kelpie ${meant}? ${help}`,
+  });
 }
 
 await runMain(main);

@@ -22,7 +22,7 @@ export function parseCount(text: string, what: string): number {
 export function parseMebibytes(text: string): number {
   const match = /^(\d{1,9})(?:(M|G)(?:i?B)?)?$/i.exec(text);
   const value = Number(match?.[1] ?? Number.NaN) * (match?.[2]?.toUpperCase() === "G" ? 1024 : 1);
-  return inRange(value, text, "an amount of memory such as 512, 512M or 2G", maxMebibytes);
+  return inRange(value, text, "an amount of memory such as 512, 512M or 2G, at most 4096G", maxMebibytes);
 }
 
 /** A number of bytes to leave out: whole, from 0. @throws KelpieError `usage`. */

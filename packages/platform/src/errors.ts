@@ -10,7 +10,10 @@ export const errorCodes = {
   "limit-exceeded": { exitCode: 1, meaning: "an input is larger than its stated bound" },
   "digest-mismatch": { exitCode: 1, meaning: "content is not what its digest says" },
   "signature-invalid": { exitCode: 1, meaning: "a signature does not verify" },
-  "untrusted-key": { exitCode: 1, meaning: "a signature verifies, or cannot be tried, by a key that is not trusted" },
+  "untrusted-key": {
+    exitCode: 1,
+    meaning: "a signature verifies, or cannot be tried, by a key that is not trusted",
+  },
   "unsafe-path": { exitCode: 1, meaning: "a path leads outside the place it was meant for" },
   unresolvable: { exitCode: 1, meaning: "no set of packages satisfies the request" },
   "not-found": { exitCode: 1, meaning: "what was named is not there" },

@@ -3,7 +3,7 @@
 import { close, constants as fs, open, promises, read, type Stats, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { promisify } from "node:util";
+import { getSystemErrorMessage, promisify } from "node:util";
 import { KelpieError, type KelpieErrorCode } from "../errors.ts";
 import type { FileHandle, FileKind, Files, FileStatus, OpenMode } from "../files.ts";
 
@@ -32,6 +32,11 @@ function errnoOf(error: unknown): string {
   return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
 }
 
+function wordsOf(cause: unknown, errno: string): string {
+  const number = cause instanceof Error && "errno" in cause ? cause.errno : undefined;
+  return typeof number === "number" ? `${getSystemErrorMessage(number)} (${errno})` : errno || String(cause);
+}
+
 /** Runs a file operation and turns the system's error into ours. */
 async function attempt<T>(doing: string, path: string, operation: () => Promise<T>): Promise<T> {
   try {
@@ -40,7 +45,7 @@ async function attempt<T>(doing: string, path: string, operation: () => Promise<
     if (KelpieError.is(cause)) throw cause;
     const errno = errnoOf(cause);
     throw new KelpieError(codeOfErrno[errno] ?? "invalid-input", `Cannot ${doing} ${path}`, {
-      found: errno === "" ? String(cause) : errno,
+      found: wordsOf(cause, errno),
       cause,
     });
   }

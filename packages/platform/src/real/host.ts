@@ -14,7 +14,8 @@ export const realHost: Host = {
   architecture: architectureOfNode[process.arch],
   cpuCount: os.availableParallelism(),
   memoryBytes: os.totalmem(),
-  homeDirectory: os.homedir(),
+  // Empty where HOME is.
+  homeDirectory: os.homedir() || os.userInfo().homedir,
   workingDirectory: process.cwd(),
   program: process.execPath,
   pid: process.pid,

@@ -10,6 +10,8 @@ export type Main = (args: readonly string[], terminal: Terminal, signal: AbortSi
 /** Signals that ask a program to end; the conventional exit code is 128 plus the number. */
 const endingSignals = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 } as const;
 
+const lostOutputCode = 1;
+
 /**
  * Runs a program to its end. A first SIGINT, SIGTERM or SIGHUP aborts the signal that `main` got, so that it can clean up;
  * a second ends the process at once. Output whose reader has gone (`kelpie images list | head -1`) is no error.
@@ -26,10 +28,17 @@ export async function runMain(main: Main): Promise<void> {
       controller.abort(new KelpieError("cancelled", `Ended by ${name}`));
     });
   }
+  const output = { isLost: false };
   for (const stream of [process.stdout, process.stderr]) {
     stream.on("error", (error: NodeJS.ErrnoException) => {
-      if (error.code !== "EPIPE") throw error;
-      controller.abort(new KelpieError("cancelled", "Nobody reads the output"));
+      const isUnread = error.code === "EPIPE";
+      if (!isUnread && !output.isLost) {
+        output.isLost = true;
+        process.stderr.write(`kelpie: The output cannot be written: ${error.message}\n`);
+      }
+      controller.abort(
+        new KelpieError("cancelled", isUnread ? "Nobody reads the output" : "The output is lost"),
+      );
     });
   }
   const { stdin, stdout, stderr } = process;
@@ -43,7 +52,9 @@ export async function runMain(main: Main): Promise<void> {
     keys: realKeys(signals),
   };
   const code = await main(process.argv.slice(2), terminal, controller.signal);
-  process.exitCode = received === undefined ? code : 128 + received;
+  // A write that failed tells of it after `main` may have ended.
+  await new Promise((resolve) => setImmediate(resolve));
+  process.exitCode = received === undefined ? (output.isLost ? lostOutputCode : code) : 128 + received;
   // A stdin that was read from and never ended would hold the process.
   stdin.destroy();
 }

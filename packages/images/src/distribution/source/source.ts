@@ -81,6 +81,6 @@ function parseConfig(text: string, where: string): z.infer<typeof configSchema> 
   throw new KelpieError("invalid-input", "The configuration is not as expected", {
     expected: "sources: a list of registries, release URLs and directories",
     where,
-    ...(issue === undefined ? {} : { found: `${issue.path.join(".")}: ${issue.message}` }),
+    ...(issue === undefined ? {} : { found: `${issue.path.join(".") || "the document"}: ${issue.message}` }),
   });
 }
