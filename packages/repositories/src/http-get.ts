@@ -9,9 +9,12 @@ export type DownloadPlatform = Pick<Platform, "clock" | "files" | "host" | "netw
 export interface HttpTimeouts {
   /** Until the response's headers, counted from the end of the request's body. */
   readonly responseMs: number;
-  /** Between two pieces of a body, ours or theirs. */
+  /** Between two pieces of a body, ours or theirs; of theirs, until the next KiB of it. */
   readonly stallMs: number;
 }
+
+/** Who sends a byte now and then would hold us, and all who wait for us, for ever. */
+const leastBytesPerStall = 1024;
 
 export const defaultTimeouts: HttpTimeouts = { responseMs: 20_000, stallMs: 20_000 };
 
@@ -62,7 +65,7 @@ export interface GuardedResponse extends Omit<HttpResponse, "body"> {
  * Makes one exchange and hands the response to `use`; the connection ends with it, however it ends. Content comes as it is
  * stored: a transparent content encoding would change the bytes that digests and signatures are about.
  *
- * @throws KelpieError `unreachable`, `timeout`, `cancelled`, and what `use` throws.
+ * @throws KelpieError `unreachable`, `timeout`, `cancelled`, `permission-denied` where TLS is left, and what `use` throws.
  */
 export async function httpExchange<T>(
   { clock, network }: Pick<DownloadPlatform, "clock" | "network">,
@@ -84,9 +87,17 @@ export async function httpExchange<T>(
   const combined = signal === undefined ? ended.signal : AbortSignal.any([signal, ended.signal]);
   async function* guarded(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
     const iterator = body[Symbol.asyncIterator]();
+    // What we have waited for so many bytes: the time that our own side takes does not count.
+    let waitedMs = 0;
+    let gainedBytes = 0;
     for (;;) {
-      const piece = await guard(iterator.next(), timeouts.stallMs, `The next bytes of ${url}`);
+      const start = clock.monotonicMs();
+      const limitMs = Math.max(1, timeouts.stallMs - waitedMs);
+      const piece = await guard(iterator.next(), limitMs, `The next bytes of ${url}`);
       if (piece.done === true) return;
+      waitedMs += clock.monotonicMs() - start;
+      gainedBytes += piece.value.length;
+      if (gainedBytes >= leastBytesPerStall) waitedMs = gainedBytes = 0;
       yield piece.value;
     }
   }
@@ -124,11 +135,22 @@ export async function httpExchange<T>(
     // A server may answer before it has taken everything.
     await Promise.race([sent.promise, answer]);
     const response = await guard(answer, timeouts.responseMs, `An answer from ${url}`);
+    refuseDowngrade(url, response.url);
     return await use({ ...response, body: guarded(response.body) });
   } finally {
     taken.resolve(undefined);
     ended.abort(new KelpieError("cancelled", `The transfer of ${url} is over`));
   }
+}
+
+/** What is asked over TLS is answered over TLS, wherever redirects lead. */
+function refuseDowngrade(asked: string, answered: string): void {
+  if (!asked.startsWith("https:") || answered.startsWith("https:")) return;
+  throw new KelpieError("permission-denied", "A server leads to an unsafe place", {
+    expected: "an https URL",
+    found: answered.split("?")[0] ?? answered,
+    where: asked.split("?")[0] ?? asked,
+  });
 }
 
 /** As {@link httpExchange}, for a GET. */

@@ -1,7 +1,7 @@
 // What a sandbox is made with where its creator does not say: this machine, its KELPIE_HOME, the latest image, QEMU.
 
 import { type Architecture, KelpieError, kelpieHome, type Platform, realPlatform } from "@kelpie/platform";
-import type { LeaseOptions, StoredImage } from "@kelpie/images";
+import type { LeaseOptions, StoredImage, TransferProgress } from "@kelpie/images";
 import { openVmm } from "../vmm/backends.ts";
 import type { VmmChoice } from "../vmm/capabilities.ts";
 import type { OpenBackendOptions } from "../vmm/backend.ts";
@@ -25,6 +25,8 @@ export interface SandboxSource {
   readonly vmm?: Vmm | VmmChoice;
   /** Told what a person should know, once: that guests are emulated, and why. */
   readonly onNotice?: (notice: string) => void;
+  /** Told how far an image is that must be fetched first, by us or by another process that is at it. */
+  readonly onFetch?: (progress: TransferProgress) => void;
 }
 
 /** A source with nothing left out. */
@@ -66,7 +68,7 @@ async function findSource(
   platform: Platform,
   home: string,
   image: string | StoredImage | BootImage,
-  { architecture = platform.host.architecture }: SandboxSource,
+  { architecture = platform.host.architecture, onFetch }: SandboxSource,
   signal: AbortSignal,
 ): Promise<FoundImage> {
   if (typeof image !== "string" && "rootfs" in image) return loose(image);
@@ -78,7 +80,7 @@ async function findSource(
       help: 'Say which to emulate: architecture: "amd64" or "arm64".',
     });
   }
-  return await namedImage(platform, { home, reference: image, architecture, signal });
+  return await namedImage(platform, { home, reference: image, architecture, signal, onProgress: onFetch });
 }
 
 const nothing: AsyncDisposable = { [Symbol.asyncDispose]: () => Promise.resolve() };

@@ -169,11 +169,11 @@ test("an archive of another image under this one's name is refused", async () =>
   await assert.rejects(download(at.home, at.dist), hasCode("malformed"));
 });
 
-test("where no source has it, the message says why of each", async () => {
+test("where no source has it, the message says why of each, and the code what hindered asking", async () => {
   await using at = await world();
   await using page = await startPage(at.directory);
   await assert.rejects(download(at.home, "/nonexistent", page.url, "127.0.0.1:1/x"), (error) => {
-    assert.ok(KelpieError.is(error) && error.code === "not-found");
+    assert.ok(KelpieError.is(error) && error.code === "unreachable");
     for (const each of ["/nonexistent: ", `${page.url}: `, "127.0.0.1:1/x: "])
       assert.ok(error.found?.includes(each), each);
     return error.help?.includes("sources:") === true;

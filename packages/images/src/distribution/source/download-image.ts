@@ -1,7 +1,7 @@
 // An image by its version, from the first source that has it.
 
 import { join } from "node:path";
-import { KelpieError } from "@kelpie/platform";
+import { KelpieError, type KelpieErrorCode } from "@kelpie/platform";
 import { downloadVerified } from "@kelpie/repositories";
 import { ImageStore, type StoredImage } from "../../store/image-store.ts";
 import { formatImageVersion, type ImageVersion } from "../../version/image-version.ts";
@@ -41,7 +41,7 @@ export interface DownloadedImage {
 /**
  * Brings an image into the store, unless it is there. Of several processes that ask for the same image one downloads.
  *
- * @throws KelpieError `not-found` where no source has it, saying why of each; `digest-mismatch` and `malformed` where a
+ * @throws KelpieError `not-found` where no source has it, or what hindered asking one, saying why of each; `digest-mismatch` and `malformed` where a
  * source has it wrongly.
  */
 export async function downloadImage(options: DownloadOptions): Promise<DownloadedImage> {
@@ -62,20 +62,35 @@ export async function downloadImage(options: DownloadOptions): Promise<Downloade
 
 async function fromFirst(options: DownloadOptions, version: string): Promise<DownloadedImage> {
   const { home, name, architecture, sources } = options;
-  const reasons: string[] = [];
+  const reasons: SourceReason[] = [];
   for (const source of sources) {
     try {
       const image = await fromSource(options, source, version);
       return { image, source };
     } catch (error) {
       if (!isPassable(error)) throw error;
-      reasons.push(`${source.text}: ${error.message}`);
+      reasons.push({ source, error });
     }
   }
-  throw new KelpieError("not-found", `No source has ${name} ${version} for ${architecture}`, {
-    found: reasons.length === 0 ? "no sources" : reasons.join("; "),
+  throw new KelpieError(codeOf(reasons), `No source has ${name} ${version} for ${architecture}`, {
+    found: reasons.length === 0 ? "no sources" : reasons.map(describeReason).join("; "),
     help: `Name one by --from, or list them under \`sources:\` in ${join(home, "config.yaml")}.`,
   });
+}
+
+/** Why a source was passed over. */
+export interface SourceReason {
+  readonly source: ImageSource;
+  readonly error: KelpieError;
+}
+
+export function describeReason({ source, error }: SourceReason): string {
+  return `${source.text}: ${error.message}`;
+}
+
+/** `not-found` where every source said so; else what hindered the first that could not be asked. */
+export function codeOf(reasons: readonly SourceReason[]): KelpieErrorCode {
+  return reasons.find(({ error }) => error.code !== "not-found")?.error.code ?? "not-found";
 }
 
 /** Whether an error says that a source has nothing for us, rather than that it has it wrongly. */

@@ -8,7 +8,7 @@ import { type ImageVersion, tryParseImageVersion } from "../../version/image-ver
 import { pullImage } from "../artifact/pull-image.ts";
 import { formatReference, parseReference, type RegistryReference } from "../oci/reference.ts";
 import { availableVersions } from "./available.ts";
-import { downloadImage, isPassable } from "./download-image.ts";
+import { codeOf, describeReason, downloadImage, isPassable, type SourceReason } from "./download-image.ts";
 import type { EnsuredImage, EnsureOptions } from "./ensure-image.ts";
 import { configuredSources, type ImageSource } from "./source.ts";
 
@@ -55,26 +55,27 @@ async function fromSources(options: EnsureOptions, images: readonly StoredImage[
   const sources = options.sources ?? (await configuredSources(platform, home, wanted.name));
   // Throws what a store without sources says.
   if (sources.length === 0) findImage(images, reference, architecture);
-  const reasons: string[] = [];
+  const reasons: SourceReason[] = [];
   for (const source of sources) {
     try {
       const version = await versionAt(options, wanted, source);
       if (version === undefined) {
-        reasons.push(`${source.text}: nothing that ${JSON.stringify(reference)} names`);
+        const nothing = `nothing that ${JSON.stringify(reference)} names`;
+        reasons.push({ source, error: new KelpieError("not-found", nothing) });
         continue;
       }
       const { image } = await downloadImage({ ...options, name: wanted.name, version, sources: [source] });
       return { image, fetchedFrom: source.text };
     } catch (error) {
       if (!isPassable(error)) throw error;
-      reasons.push(`${source.text}: ${error.message}`);
+      reasons.push({ source, error });
     }
   }
   throw new KelpieError(
-    "not-found",
+    codeOf(reasons),
     `Neither the store nor any source has the ${architecture} image ${JSON.stringify(reference)}`,
     {
-      found: reasons.join("; "),
+      found: reasons.map(describeReason).join("; "),
       help: `Sources are listed in ${join(home, "config.yaml")} or KELPIE_IMAGE_SOURCES; build an image by \`kelpie images build\`.`,
     },
   );
