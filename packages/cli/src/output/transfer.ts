@@ -53,8 +53,9 @@ export function transferLine(
   const share = totalBytes === 0 ? 1 : doneBytes / totalBytes;
   const seconds = elapsedMs / 1000;
   const rate = seconds > 0 ? (networkBytes - first.networkBytes) / seconds : 0;
-  const gained = share - first.doneBytes / first.totalBytes;
-  const left = gained > 0.01 && share < 1 ? `, ${Math.ceil((seconds * (1 - share)) / gained)} s left` : "";
+  const gainedBytes = doneBytes - first.doneBytes;
+  const leftSeconds = Math.ceil((seconds * (totalBytes - doneBytes)) / gainedBytes);
+  const left = gainedBytes > totalBytes / 100 && share < 1 ? `, ${leftSeconds} s left` : "";
   const percent = Math.floor(100 * share);
   return `${whose}${percent} % of ${formatSize(totalBytes)}, ${formatSize(networkBytes)} transferred at ${formatSize(Math.round(rate))}/s${left}`;
 }

@@ -30,7 +30,7 @@ function patience(fault?: ProxyFault): TransferOptions {
   const isSlow = fault === "stalled in the middle" || fault === "dripping";
   return {
     retry: { attempts: isSlow ? 3 : 2, firstDelayMs: 1, maxDelayMs: 20 },
-    timeouts: { responseMs: 10_000, stallMs: isSlow ? 600 : 10_000 },
+    timeouts: { responseMs: isSlow ? 2000 : 10_000, stallMs: isSlow ? 600 : 10_000 },
   };
 }
 /** Far above what the attempts' timeouts add up to, far below what a wait without a deadline would take. */
