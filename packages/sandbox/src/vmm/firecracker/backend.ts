@@ -2,7 +2,8 @@
 
 import { KelpieError } from "@kelpie/platform";
 import type { Backend, BackendFinding } from "../backend.ts";
-import { findFirecracker, installFirecracker, whyNoGuests } from "./find-firecracker.ts";
+import { whyNoGuests } from "../probe/why-no-guests.ts";
+import { findFirecracker, installFirecracker } from "./find-firecracker.ts";
 import { firecrackerVmm } from "./firecracker-vmm.ts";
 import { KeptFirecracker } from "./kept-firecracker.ts";
 

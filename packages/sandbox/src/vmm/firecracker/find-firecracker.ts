@@ -1,9 +1,6 @@
-// Where Firecracker is, which it is, and whether this machine can run its guests.
+// Where Firecracker is, and which it is.
 
 import { KelpieError, type Platform } from "@kelpie/platform";
-import { chooseAccelerator } from "../probe/choose-accelerator.ts";
-import type { OpenBackendOptions } from "../backend.ts";
-import { findQemu } from "../qemu/find-qemu.ts";
 
 /** An installed Firecracker. */
 export interface FirecrackerInstallation {
@@ -15,7 +12,6 @@ export interface FirecrackerInstallation {
   readonly buildId: string;
 }
 
-const device = "/dev/kvm";
 export const installFirecracker =
   "Put the program of a release of github.com/firecracker-microvm/firecracker on PATH as firecracker";
 
@@ -35,25 +31,4 @@ export async function findFirecracker({
     });
   }
   return { program, version, buildId: `${program}:${version}:${status.sizeBytes}:${status.mtimeMs}` };
-}
-
-/** Why its guests cannot run here; undefined where nothing is known against it. */
-export async function whyNoGuests(
-  platform: Platform,
-  { architecture, home, signal }: OpenBackendOptions,
-): Promise<string | undefined> {
-  const { files, host } = platform;
-  if (host.operatingSystem !== "linux") return "it needs Linux's KVM";
-  if (architecture !== host.architecture) return `a guest for ${architecture} has another kind of processor`;
-  if ((await files.stat(device)) === undefined) return `there is no ${device}`;
-  try {
-    await (await files.open(device, "update")).close();
-  } catch {
-    return `${device} may not be opened: sudo usermod -aG kvm $USER, and log in again`;
-  }
-  // A device that opens is no proof; where QEMU is here, a guest of 512 bytes is.
-  const qemu = await findQemu(platform, architecture).catch(() => undefined);
-  if (qemu === undefined) return undefined;
-  const { accelerator, fallback } = await chooseAccelerator(platform, home, architecture, qemu, signal);
-  return accelerator === "kvm" ? undefined : fallback;
 }

@@ -1,22 +1,24 @@
 // libkrun among the monitors.
 
 import { KelpieError, type Platform } from "@kelpie/platform";
-import type { Backend, BackendFinding } from "../backend.ts";
+import type { Backend, BackendFinding, OpenBackendOptions } from "../backend.ts";
+import { whyNoGuests } from "../probe/why-no-guests.ts";
 import { libkrunCapabilities } from "./capabilities.ts";
 import { findLibkrun } from "./find-libkrun.ts";
 import { LibkrunVmm } from "./libkrun-vmm.ts";
 import { requireCapabilities } from "../require-capabilities.ts";
 
 export const libkrunBackend: Backend = {
-  async open(platform, { architecture, home, signal }) {
-    const installation = await findLibkrun(platform, signal);
+  async open(platform, options) {
+    const installation = await findLibkrun(platform, options.signal);
+    const { architecture, home } = options;
     const capabilities = libkrunCapabilities(platform.host);
     requireCapabilities({ name: "libkrun", capabilities }, { architecture });
-    const why = await whyNot(platform);
+    const why = await whyNot(platform, options);
     if (why !== undefined) {
-      throw new KelpieError("unsupported", "libkrun needs hardware virtualisation", {
+      throw new KelpieError("unsupported", "libkrun cannot run guests on this machine", {
         found: why,
-        help: "QEMU emulates where there is none: --vmm qemu",
+        help: "QEMU can: --vmm qemu",
       });
     }
     return new LibkrunVmm(platform, installation, home);
@@ -24,11 +26,10 @@ export const libkrunBackend: Backend = {
   attach() {
     return Promise.reject(new KelpieError("unsupported", "The monitor libkrun keeps no machines"));
   },
-  async examine(platform, { architecture, signal }): Promise<BackendFinding> {
+  async examine(platform, options): Promise<BackendFinding> {
     try {
-      const { file: found } = await findLibkrun(platform, signal);
-      const other = platform.host.architecture !== architecture;
-      const why = other ? `it runs no guest for ${architecture} here` : await whyNot(platform);
+      const { file: found } = await findLibkrun(platform, options.signal);
+      const why = await whyNot(platform, options);
       return why === undefined ? { kind: "usable", found } : { kind: "unusable", found, why };
     } catch (error) {
       if (!KelpieError.is(error)) throw error;
@@ -39,8 +40,9 @@ export const libkrunBackend: Backend = {
   },
 };
 
-/** Why no guest runs by libkrun on this machine; undefined where nothing says so. */
-async function whyNot({ files, host }: Pick<Platform, "files" | "host">): Promise<string | undefined> {
-  if (host.operatingSystem !== "linux") return undefined;
-  return (await files.stat("/dev/kvm")) === undefined ? "there is no /dev/kvm" : undefined;
+/** Why no guest runs here; undefined where nothing is known against it: on macOS nothing is looked at. */
+function whyNot(platform: Platform, options: OpenBackendOptions): Promise<string | undefined> {
+  return platform.host.operatingSystem === "darwin"
+    ? Promise.resolve(undefined)
+    : whyNoGuests(platform, options);
 }
