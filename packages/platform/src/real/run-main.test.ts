@@ -1,10 +1,12 @@
 // A program's frame: what becomes of output that cannot be written.
 
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 
 const frame = join(import.meta.dirname, "run-main.ts");
 const program = `import { runMain } from ${JSON.stringify(frame)};
@@ -26,3 +28,38 @@ test("output that nobody reads is no failure", () => {
   const { status, stderr } = spawnSync("bash", ["-c", line, "bash", program], { encoding: "utf8" });
   assert.deepEqual([status, stderr], [0, ""]);
 });
+
+const slow = `import { runMain } from ${JSON.stringify(frame)};
+await runMain(async (_, { stdout }, signal) => {
+  const ended = new Promise((resolve) => signal.addEventListener("abort", resolve));
+  const alive = setInterval(() => undefined, 1000);
+  stdout.write("ready\\n");
+  await ended;
+  const cleans = process.argv[1] === "long" ? 60_000 : 50;
+  await new Promise((resolve) => setTimeout(resolve, cleans));
+  clearInterval(alive);
+  stdout.write("cleaned\\n");
+  return 1;
+});`;
+
+for (const { what, kind, gapMs, output } of [
+  { what: "two signals at once leave time to clean up", kind: "short", gapMs: 0, output: "ready\ncleaned\n" },
+  { what: "a second signal some time later ends at once", kind: "long", gapMs: 500, output: "ready\n" },
+] as const) {
+  test(what, { timeout: 30_000 }, async () => {
+    const child = spawn(process.execPath, ["--input-type=module", "--eval", slow, kind], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    const ended = once(child, "close");
+    const printed: string[] = [];
+    child.stdout.setEncoding("utf8").on("data", (text: string) => printed.push(text));
+    await once(child.stdout, "data");
+    child.kill("SIGTERM");
+    await sleep(gapMs);
+    child.kill("SIGINT");
+    const [code] = (await ended) as [number];
+    assert.equal(printed.join(""), output);
+    // Of two at once the system says which comes first.
+    assert.ok(gapMs === 0 ? code === 143 || code === 130 : code === 130, String(code));
+  });
+}

@@ -12,6 +12,9 @@ const endingSignals = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 } as const;
 
 const lostOutputCode = 1;
 
+/** A supervisor may signal the process and its group: what comes together asks once, and leaves time to clean up. */
+const sameRequestMs = 300;
+
 /**
  * Runs a program to its end. A first SIGINT, SIGTERM or SIGHUP aborts the signal that `main` got, so that it can clean up;
  * a second ends the process at once. Output whose reader has gone (`kelpie images list | head -1`) is no error.
@@ -19,12 +22,15 @@ const lostOutputCode = 1;
 export async function runMain(main: Main): Promise<void> {
   const controller = new AbortController();
   let received: number | undefined;
+  let receivedMs = 0;
   const signals = new SignalTaker();
   for (const [name, number] of Object.entries(endingSignals)) {
     process.on(name, () => {
       if (signals.isTaken) return;
+      if (received !== undefined && performance.now() - receivedMs < sameRequestMs) return;
       if (received !== undefined) process.exit(128 + number);
       received = number;
+      receivedMs = performance.now();
       controller.abort(new KelpieError("cancelled", `Ended by ${name}`));
     });
   }
