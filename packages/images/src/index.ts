@@ -26,6 +26,8 @@ export {
 export { checkImage } from "./check/check-image.ts";
 export type { Finding } from "./check/finding.ts";
 export { type Change, diffImages, type ImageDiff } from "./diff/image-diff.ts";
+export { type CacheVerdict, planCachePrune, pruneCache } from "./cache/prune-cache.ts";
+export { downloadKeptMs, sweepDownloads } from "./cache/sweep-downloads.ts";
 export type { TransferProgress } from "./distribution/progress.ts";
 export {
   exportImage,

@@ -1,6 +1,6 @@
 // kelpie images repair
 
-import { ImageStore } from "@kelpie/images";
+import { downloadKeptMs, ImageStore, sweepDownloads } from "@kelpie/images";
 import { command } from "../command.ts";
 import type { ImagesRepairJson } from "../json/images-repair.ts";
 import { printJson } from "../output/json.ts";
@@ -15,10 +15,13 @@ export const imagesRepair = command({
   },
   json: () => import("../json/images-repair.ts"),
   details:
-    "Makes cache.json anew from the images, and sweeps what processes that died have left. Exits with 1 where something\ncannot be used and stays. `kelpie images verify` reads what the images are made of.",
+    "Makes cache.json anew from the images, and sweeps what processes that died have left, beginnings of downloads\nafter a week. Exits with 1 where something\ncannot be used and stays. `kelpie images verify` reads what the images are made of.",
   async run({ platform, terminal, home }, { options, json }) {
     const store = new ImageStore(platform, home);
-    const { images, broken, removed, freedBytes } = await store.repair(options["remove-broken"] === true);
+    const { images, broken, ...swept } = await store.repair(options["remove-broken"] === true);
+    const downloads = await sweepDownloads(platform, home, downloadKeptMs);
+    const removed = [...swept.removed, ...downloads.removed];
+    const freedBytes = swept.freedBytes + downloads.freedBytes;
     if (json) {
       printJson<ImagesRepairJson>(terminal, { images: images.length, broken, removed, freedBytes });
     } else {

@@ -14,7 +14,10 @@ export const schema = z.object({
       reason: z.string(),
     }),
   ),
-  freedBytes: count,
+  freedBytes: count.describe("of images"),
+  cache: z
+    .array(z.object({ path: z.string().describe("below KELPIE_HOME"), sizeBytes: count }))
+    .describe("what goes of the cache"),
   removed: z.boolean().describe("false without --yes: nothing was done"),
 });
 

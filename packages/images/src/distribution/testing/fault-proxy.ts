@@ -72,8 +72,11 @@ export async function startFaultProxy(upstream: string, rule: FaultRule): Promis
     }
     spoiled++;
     response.on("error", () => undefined);
-    if (isOther(rule.fault)) void answerOtherwise(rule.fault, otherHost, request, response);
-    else void spoil(rule.fault, upstream, request, response);
+    const answering = isOther(rule.fault)
+      ? answerOtherwise(rule.fault, otherHost, request, response)
+      : spoil(rule.fault, upstream, request, response);
+    // A client that has gone away needs no answer.
+    answering.catch(() => response.destroy());
   });
   const host = await listening(proxy);
   return {

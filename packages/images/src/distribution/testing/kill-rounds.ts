@@ -15,7 +15,7 @@ import { imageFileNames } from "../../metadata/image-metadata.ts";
 import { imageFile, ImageStore, type StoredImage } from "../../store/image-store.ts";
 import { pushImages } from "../artifact/push-image.ts";
 import { ensureImage } from "../source/ensure-image.ts";
-import { sweepDownloads } from "../sweep-downloads.ts";
+import { sweepDownloads } from "../../cache/sweep-downloads.ts";
 import { verifyImage } from "../verify-image.ts";
 import { startFakeRegistry } from "./fake-registry.ts";
 import { addImage, noise, testVersion } from "./images.ts";

@@ -2,10 +2,14 @@
 
 import { join } from "node:path";
 import { acquireFileLock, type FileLock, KelpieError, type Platform, sweepLock } from "@kelpie/platform";
+import { allocatedBytes } from "./allocated-bytes.ts";
 import type { Swept } from "../store/sweep.ts";
 
 /** Parts of pulls, by image; archives of releases. */
-const directories = ["cache/pulls", "cache/releases"];
+export const downloadRooms = ["cache/pulls", "cache/releases"];
+
+/** Without another word, a beginning of a download is worth keeping for so long. */
+export const downloadKeptMs = 7 * 86_400_000;
 
 /**
  * Removes the locks of processes that died and whatever no process works on and nothing was added to for `unusedForMs`.
@@ -15,7 +19,7 @@ export async function sweepDownloads(platform: Platform, home: string, unusedFor
   const { files } = platform;
   const removed: string[] = [];
   let freedBytes = 0;
-  for (const directory of directories) {
+  for (const directory of downloadRooms) {
     if ((await files.stat(join(home, directory))) === undefined) continue;
     const names = await files.list(join(home, directory));
     for (const [what, members] of Map.groupBy(names, downloadOf)) {
@@ -28,7 +32,10 @@ export async function sweepDownloads(platform: Platform, home: string, unusedFor
         const isContent = !name.startsWith(`${what}.lock`);
         if (isContent && (await ageOf(platform, path)) < unusedForMs) continue;
         // The lock is ours meanwhile, and goes when we let go of it.
-        if (name !== `${what}.lock`) freedBytes += await removeCounted(platform, path);
+        if (name !== `${what}.lock`) {
+          freedBytes += await allocatedBytes(files, path);
+          await files.remove(path);
+        }
         removed.push(join(directory, name));
       }
     }
@@ -53,14 +60,4 @@ async function lockIfFree(platform: Platform, path: string): Promise<FileLock | 
 async function ageOf({ files, clock }: Platform, path: string): Promise<number> {
   const status = await files.lstat(path);
   return status === undefined ? Number.POSITIVE_INFINITY : clock.nowMs() - status.mtimeMs;
-}
-
-/** A file, or a directory of files. */
-async function removeCounted({ files }: Platform, path: string): Promise<number> {
-  const status = await files.lstat(path);
-  if (status === undefined) return 0;
-  const inside = status.kind === "directory" ? (await files.list(path)).map((name) => join(path, name)) : [];
-  const statuses = [status, ...(await files.statAll(inside))];
-  await files.remove(path);
-  return statuses.reduce((sum, each) => sum + (each?.allocatedBytes ?? 0), 0);
 }
