@@ -1,7 +1,7 @@
 // An installed libkrun: whatever this machine can run of it. `KELPIE_LIBKRUN` names one that the loader does not find.
 
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { describeError, realPlatform } from "@kelpie/platform";
@@ -11,6 +11,7 @@ import { describeVmm } from "../../testing/vmm-compliance/suite.ts";
 import { libkrunBackend } from "./backend.ts";
 import { findLibkrun } from "./find-libkrun.ts";
 import { LibkrunVmm } from "./libkrun-vmm.ts";
+import { tinyKernel } from "./testing/tiny-guest.ts";
 
 const never = new AbortController().signal;
 const { files, host } = realPlatform;
@@ -19,6 +20,7 @@ const looksAfterMs = 1_000;
 
 const found = await findTestImage(architecture);
 const library = await findLibkrun(realPlatform).catch(describeError);
+const noDevice = (await files.stat("/dev/kvm")) === undefined ? "there is no /dev/kvm" : false;
 const cannot = typeof library === "string" ? library : "skip" in found ? found.skip : false;
 
 async function whyNotProven(): Promise<string | false> {
@@ -47,8 +49,7 @@ async function open(): Promise<VmmSubject> {
 
 describeVmm("libkrun", open, await whyNotProven());
 
-const skipEntry =
-  cannot === false && (await files.stat("/dev/kvm")) === undefined ? "there is no /dev/kvm" : cannot;
+const skipEntry = cannot === false ? noDevice : cannot;
 
 test("an installed libkrun takes every call, and its process has a processor of a guest", {
   skip: skipEntry,
@@ -73,4 +74,32 @@ test("an installed libkrun takes every call, and its process has a processor of 
     threads.some((name) => name.includes("vcpu")),
     threads.join(", "),
   );
+});
+
+const skipTiny =
+  typeof library === "string" ? library : architecture === "amd64" ? noDevice : "the guest is for amd64";
+
+test("a guest has its command line, devices, initrd and console by an installed libkrun, and ends its machine by a reset", {
+  skip: skipTiny,
+}, async () => {
+  await using home = await files.temporaryDirectory("kelpie-krun-");
+  const [kernel, initrd, rootfs, runDirectory] = ["k", "i", "r", "run"].map((name) => join(home.path, name));
+  assert.ok(kernel && initrd && rootfs && runDirectory && typeof library !== "string");
+  writeFileSync(kernel, tinyKernel());
+  writeFileSync(initrd, "what the initrd says");
+  writeFileSync(rootfs, Buffer.alloc(1 << 20));
+  await files.makeDirectory(runDirectory, 0o700);
+  const vmm = new LibkrunVmm(realPlatform, library, home.path);
+  const image = { architecture, rootfs, kernel, initrd };
+  const shape = { image, memoryMiB: 64, cpus: 1, agentPorts: 3, hostname: "tiny", runDirectory };
+  const sharedDirectories = [{ name: "kelpie-share-0", path: home.path, readOnly: false }];
+  await using machine = await vmm.start({ ...shape, sharedDirectories }, never);
+  assert.deepEqual(await machine.stopped, { kind: "guest-reset" }, (await machine.diagnose()).monitorOutput);
+  const [commandLine = "", last] = (await machine.diagnose()).console.lastLines(2);
+  assert.equal(last, "what the initrd says");
+  const ours = "kelpie.hostname=tiny kelpie.ports=3 reboot=k kelpie.poweroff=reset";
+  assert.match(commandLine, new RegExp(`^console=ttyS0 quiet root=LABEL=kelpie-root .*${ours} `));
+  // A balloon, randomness, a directory, a disk and a socket device; nothing that leads to the host's network.
+  assert.equal(commandLine.match(/virtio_mmio\.device=/g)?.length, 5, commandLine);
+  assert.doesNotMatch(commandLine, /tsi_hijack/);
 });
