@@ -1,11 +1,12 @@
 // Programs that the tests use as judges of what Kelpie makes, and how a machine without them gets them.
 
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { pythonJudges } from "../packages/images/src/sbom/testing/python-judges.ts";
 import { type Main, realPlatform, runMain } from "../packages/platform/src/index.ts";
 import { installMissing, missingRequirements } from "../packages/cli/src/setup/install-missing.ts";
 import { emulatorsFor, type Requirement } from "../packages/cli/src/setup/requirement.ts";
+import { vsockDaemonCrate, vsockDaemonDirectory } from "../packages/sandbox/src/testing/vsock-daemon.ts";
 
 const judges: Requirement[] = [
   {
@@ -51,7 +52,7 @@ const judges: Requirement[] = [
   },
 ];
 
-/** What no distribution has as a package. A judge that cannot be had leaves its tests skipped, with the reason. */
+/** What Debian 12 has no package of. A judge that cannot be had leaves its tests skipped, with the reason. */
 async function installPythonJudges(): Promise<void> {
   const list = join(import.meta.dirname, "judges/requirements.txt");
   const target = pythonJudges();
@@ -72,10 +73,37 @@ async function installPythonJudges(): Promise<void> {
   else process.stderr.write(`kelpie: pip has none of them: ${stderr.slice(-500)}\n`);
 }
 
+/** Compiles the daemon behind a vsock device: about a minute, once. Two set-ups at once do it twice, and do no harm. */
+async function installVsockDaemon(): Promise<void> {
+  const directory = vsockDaemonDirectory();
+  if (existsSync(directory)) return;
+  const { name, version } = vsockDaemonCrate;
+  process.stderr.write(`kelpie: compiling ${name} ${version} with cargo\n`);
+  mkdirSync(dirname(directory), { recursive: true });
+  const staging = mkdtempSync(`${directory}.`);
+  try {
+    const root = join(staging, "root");
+    const places = ["--root", root, "--target-dir", join(staging, "target")];
+    const options = ["--quiet", "--locked", "--no-track", "--version", version];
+    const { exit, stderr } = await realPlatform.processes.run("cargo", [
+      "install",
+      name,
+      ...options,
+      ...places,
+    ]);
+    if (exit.kind === "exited" && exit.code === 0) {
+      if (!existsSync(directory)) renameSync(root, directory);
+    } else process.stderr.write(`kelpie: it was not compiled: ${stderr.slice(-500)}\n`);
+  } finally {
+    rmSync(staging, { recursive: true, force: true });
+  }
+}
+
 const setUp: Main = async (_, terminal, signal) => {
   const missing = await missingRequirements(realPlatform, [...emulatorsFor(["amd64", "arm64"]), ...judges]);
   if (missing.length > 0) await installMissing(realPlatform, terminal, missing, signal);
   await installPythonJudges();
+  await installVsockDaemon();
   return 0;
 };
 
