@@ -4,7 +4,7 @@ import type { Duplex } from "node:stream";
 import { type Platform, realPlatform, type TemporaryDirectory } from "@kelpie/platform";
 import { AgentClient } from "../agent/agent-client.ts";
 import { openQemu } from "../vmm/qemu/qemu-vmm.ts";
-import type { BootImage, VirtualMachine } from "../vmm/vmm.ts";
+import type { BootImage, VirtualMachine, VmSpec } from "../vmm/vmm.ts";
 
 const bootWithinMs = 120_000;
 
@@ -17,11 +17,18 @@ export interface AgentVm extends AsyncDisposable {
   readonly open: (port: number, signal: AbortSignal) => Promise<Duplex>;
 }
 
+/** How a guest is booted beyond its image. */
+export interface AgentVmOptions {
+  readonly platform?: Platform;
+  /** Has its agent reached by vsock, with this program as the daemon behind the device; else by virtio-serial. */
+  readonly vsockDaemon?: string;
+}
+
 /** Boots `image` with so many agent ports. */
 export async function bootAgentVm(
   image: BootImage,
   agentPorts: number,
-  platform: Platform = realPlatform,
+  { platform = realPlatform, vsockDaemon }: AgentVmOptions = {},
 ): Promise<AgentVm> {
   await using resources = new AsyncDisposableStack();
   const home: TemporaryDirectory = resources.use(await platform.files.temporaryDirectory("kelpie-agent-"));
@@ -29,7 +36,10 @@ export async function bootAgentVm(
   const vmm = await openQemu(platform, { architecture: image.architecture, home: home.path, signal });
   const runDirectory = `${home.path}/run`;
   await platform.files.makeDirectory(runDirectory, 0o700);
-  const spec = { image, memoryMiB: 256, cpus: 1, agentPorts, hostname: "kelpie", runDirectory };
+  const spec: VmSpec = {
+    ...{ image, memoryMiB: 256, cpus: 1, agentPorts, hostname: "kelpie", runDirectory },
+    ...(vsockDaemon === undefined ? {} : overVsock(vsockDaemon)),
+  };
   const machine = resources.use(await vmm.start(spec, signal));
   const open = (port: number, wanted: AbortSignal): Promise<Duplex> => machine.connectAgent(port, wanted);
   const connect = (port: number): AgentClient =>
@@ -40,4 +50,9 @@ export async function bootAgentVm(
   }
   const kept = resources.move();
   return { machine, connect, open, [Symbol.asyncDispose]: () => kept.disposeAsync() };
+}
+
+/** What a machine is asked for whose agent is reached through a vsock daemon. */
+export function overVsock(daemon: string): Pick<VmSpec, "carrier" | "vsockDevice"> {
+  return { carrier: "vsock", vsockDevice: { kind: "vhost-user-vsock", daemon } };
 }

@@ -6,6 +6,7 @@ import type { AgentCarrier, VmmCapabilities, VmmName } from "./capabilities.ts";
 import type { ConsoleLog } from "./console-log.ts";
 import type { PluggableDevice, SharedDirectory } from "./pluggable.ts";
 import type { StopReason, VmState } from "./vm-state.ts";
+import type { VsockDevice } from "./vsock/vsock-device.ts";
 
 /** The four files a guest boots from, by path. Nothing of it is ever written to. */
 export interface BootImage {
@@ -60,6 +61,8 @@ export interface VmSpec {
   readonly sharedDirectories?: readonly SharedDirectory[];
   /** How the agent is reached: one of the monitor's {@link VmmCapabilities.carriers}, the first of them when absent. */
   readonly carrier?: AgentCarrier;
+  /** The device that a monitor without a vsock of its own gives the guest, where vsock is the carrier. */
+  readonly vsockDevice?: VsockDevice;
   /** How it lives on when this process ends, under a keeper of its own. Absent: it ends with this process. */
   readonly keep?: KeepOptions;
   /** An empty directory of this machine alone, mode 0700, for sockets, the console log and the writable layer. */

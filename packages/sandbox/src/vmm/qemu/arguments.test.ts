@@ -22,6 +22,7 @@ const setting: QemuSetting = {
   qmpSocket: "/r/qmp",
   controlSocket: undefined,
   seccomp: true,
+  guestCid: 3,
 };
 const value = (
   name: string,

@@ -2,7 +2,8 @@
 
 import type { Accelerator } from "./accelerator.ts";
 import { cpuModel, machineType } from "./machine.ts";
-import type { QemuOption } from "./option.ts";
+import { carrierOptions } from "./agent-carrier.ts";
+import { escaped, type QemuOption } from "./option.ts";
 import { ninepOptions, slotOptions } from "./plug.ts";
 import { kernelCommandLine } from "../kernel-command-line.ts";
 import type { VmSpec } from "../vmm.ts";
@@ -20,11 +21,8 @@ export interface QemuSetting {
   readonly controlSocket: string | undefined;
   /** Whether this QEMU can confine itself with seccomp. */
   readonly seccomp: boolean;
-}
-
-/** Where the host reaches agent port `index` of a machine. */
-export function agentSocket(runDirectory: string, index: number): string {
-  return `${runDirectory}/agent.${index}`;
+  /** The guest's vsock address, where it has one of this host's. */
+  readonly guestCid: number;
 }
 
 /** The options of a machine, in the order in which they are given. */
@@ -63,8 +61,7 @@ export function qemuOptions(spec: VmSpec, setting: QemuSetting): QemuOption[] {
     ["-device", "virtio-blk-pci,drive=root"],
     ["-object", "rng-random,id=entropy,filename=/dev/urandom"],
     ["-device", "virtio-rng-pci,rng=entropy"],
-    ["-device", `virtio-serial-pci,id=agents,max_ports=${spec.agentPorts + 1}`],
-    ...agentPorts(spec),
+    ...carrierOptions(spec, setting.guestCid),
     ...slotOptions(spec.plugSlots ?? 0),
     ...ninepOptions(spec.ninepDirectories ?? []),
   ];
@@ -98,33 +95,25 @@ const memoryLock = "dump-guest-core=off,mem-merge=off";
 // One thread per processor; translated code may take 128 MiB rather than QEMU's default of 1 GiB.
 const tcg = "tcg,thread=multi,tb-size=128";
 
-function agentPorts({ agentPorts: count, runDirectory }: VmSpec): QemuOption[] {
-  return Array.from({ length: count }, (_, index): QemuOption[] => [
-    [
-      "-chardev",
-      `socket,id=agent${index},path=${escaped(agentSocket(runDirectory, index))},server=on,wait=off`,
-    ],
-    // Port 0 of the bus is reserved for a console of the old kind.
-    [
-      "-device",
-      `virtserialport,bus=agents.0,nr=${index + 1},chardev=agent${index},name=kelpie.agent.${index}`,
-    ],
-  ]).flat();
+/** Whether the guest's memory is nobody's but the monitor's: where nothing is saved or restored or shared with a daemon. */
+function isPlain(spec: VmSpec): boolean {
+  return (spec.origin === undefined || spec.origin.kind === "boot") && !isShared(spec);
 }
 
-/** Whether the guest's memory is nobody's but the monitor's: where nothing is saved or restored or shared with a daemon. */
-function isPlain({ origin, sharedMemory }: VmSpec): boolean {
-  return (origin === undefined || origin.kind === "boot") && sharedMemory !== true;
+/** Whether daemons beside QEMU must see the guest's memory. */
+function isShared({ sharedMemory, vsockDevice }: VmSpec): boolean {
+  return sharedMemory === true || vsockDevice?.kind === "vhost-user-vsock";
 }
 
 /**
  * A machine that is to be saved has its memory in the file itself; one that is restored sees the file and keeps what it
  * writes to itself (copy on write), so nothing of the memory is read before it is used.
  */
-function memory({ origin, memoryMiB, sharedMemory }: VmSpec): QemuOption[] {
+function memory(spec: VmSpec): QemuOption[] {
+  const { origin, memoryMiB } = spec;
   if (origin === undefined || origin.kind === "boot") {
     const shared = `memory-backend-memfd,id=ram,size=${memoryMiB}M,share=on`;
-    return sharedMemory === true ? [["-object", shared]] : [];
+    return isShared(spec) ? [["-object", shared]] : [];
   }
   const isSaving = origin.kind === "boot-to-save";
   const path = escaped(isSaving ? origin.memory : origin.saved.memory);
@@ -160,18 +149,14 @@ function json(value: Record<string, unknown>): string {
   return JSON.stringify(value);
 }
 
-function commandLine({ image, hostname, agentPorts: ports }: VmSpec, { accelerator }: QemuSetting): string {
+function commandLine(spec: VmSpec, { accelerator }: QemuSetting): string {
+  const { image, hostname, agentPorts: ports, carrier } = spec;
   const options = {
     architecture: image.architecture,
     accelerator,
     hostname,
-    agentPorts: ports,
+    agentPorts: carrier === "vsock" ? 0 : ports,
     withoutInitrd: image.withoutInitrd === true,
   };
   return kernelCommandLine(options).join(" ");
-}
-
-/** QEMU splits an option's value at commas; a doubled comma is one that belongs to it. */
-function escaped(value: string): string {
-  return value.replaceAll(",", ",,");
 }

@@ -5,7 +5,7 @@ import type { VmmCapabilities } from "../capabilities.ts";
 
 export const qemuCapabilities: VmmCapabilities = {
   architectures,
-  carriers: ["virtio-serial"],
+  carriers: ["virtio-serial", "vsock"],
   pauses: true,
   restores: true,
   keeps: true,

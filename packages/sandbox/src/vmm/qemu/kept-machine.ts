@@ -9,7 +9,8 @@ import { keeperFiles } from "../keeper/keeper-script.ts";
 import { KeptWatch } from "../keeper/kept-watch.ts";
 import type { StopReason, VmState } from "../vm-state.ts";
 import type { AttachedMachine, Diagnosis, RunStatus } from "../vmm.ts";
-import { agentSocket } from "./arguments.ts";
+import { connectEndpoint, readEndpoint } from "../vsock/vsock-endpoint.ts";
+import { agentSocket } from "./agent-carrier.ts";
 
 const controlWithinMs = 10_000;
 
@@ -75,8 +76,10 @@ export class KeptMachine implements AttachedMachine {
     );
   }
 
-  connectAgent(index: number, signal: AbortSignal): Promise<Duplex> {
-    return this.#platform.network.connectUnix(agentSocket(this.#directory, index), signal);
+  async connectAgent(index: number, signal: AbortSignal): Promise<Duplex> {
+    const endpoint = await readEndpoint(this.#platform, this.#directory);
+    if (endpoint !== undefined) return await connectEndpoint(this.#platform, endpoint, signal);
+    return await this.#platform.network.connectUnix(agentSocket(this.#directory, index), signal);
   }
 
   kill(): Promise<void> {

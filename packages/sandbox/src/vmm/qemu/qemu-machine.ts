@@ -8,7 +8,8 @@ import { QmpClient } from "../../qmp/qmp-client.ts";
 import { describeStop, nextVmState, type StopReason, type VmEvent, type VmState } from "../vm-state.ts";
 import type { PluggableDevice } from "../pluggable.ts";
 import type { Diagnosis, VirtualMachine, VmSpec } from "../vmm.ts";
-import { agentSocket } from "./arguments.ts";
+import { connectEndpoint, type VsockEndpoint } from "../vsock/vsock-endpoint.ts";
+import { agentSocket } from "./agent-carrier.ts";
 import { restoreState, saveState } from "./migration.ts";
 import type { MonitorProcess } from "./monitor-process.ts";
 import { plugCommands } from "./plug.ts";
@@ -23,16 +24,19 @@ export class QemuMachine implements VirtualMachine {
   #state: VmState = { kind: "starting" };
   #qmp: QmpClient | undefined;
   #isReleased = false;
-  readonly #platform: Pick<Platform, "clock" | "files" | "network">;
+  readonly #platform: Pick<Platform, "clock" | "files" | "host" | "network" | "processes">;
   readonly #process: MonitorProcess;
   readonly #runDirectory: string;
   readonly #freeSlots: number[];
+  readonly #vsock: VsockEndpoint | undefined;
 
   constructor(
-    platform: Pick<Platform, "clock" | "files" | "network">,
+    platform: Pick<Platform, "clock" | "files" | "host" | "network" | "processes">,
     process: MonitorProcess,
     { runDirectory, plugSlots = 0 }: Pick<VmSpec, "runDirectory" | "plugSlots">,
+    vsock: VsockEndpoint | undefined,
   ) {
+    this.#vsock = vsock;
     this.#freeSlots = Array.from({ length: plugSlots }, (_, index) => index);
     this.#platform = platform;
     this.#process = process;
@@ -99,6 +103,7 @@ export class QemuMachine implements VirtualMachine {
   }
 
   connectAgent(index: number, signal: AbortSignal): Promise<Duplex> {
+    if (this.#vsock !== undefined) return connectEndpoint(this.#platform, this.#vsock, signal);
     return this.#platform.network.connectUnix(agentSocket(this.#runDirectory, index), signal);
   }
 

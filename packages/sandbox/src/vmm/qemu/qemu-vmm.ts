@@ -6,11 +6,14 @@ import { type AcceleratorChoice, chooseAccelerator } from "../probe/choose-accel
 import { launchKeeper } from "../keeper/keeper.ts";
 import { keeperFiles } from "../keeper/keeper-script.ts";
 import { requireShortPath } from "../socket-path.ts";
-import { tieToParent, tieToUs } from "../tied-command.ts";
+import { type Command, tieToParent, tieToUs } from "../tied-command.ts";
 import { requireCapabilities } from "../require-capabilities.ts";
 import type { VirtualMachine, Vmm, VmSpec } from "../vmm.ts";
+import { withVsockDaemon } from "../vsock/daemon-command.ts";
+import { randomGuestCid, writeEndpoint } from "../vsock/vsock-endpoint.ts";
 import type { Accelerator } from "./accelerator.ts";
-import { agentSocket, qemuOptions, type QemuSetting } from "./arguments.ts";
+import { agentSocket, anyGuestCid, daemonSockets, vsockEndpoint } from "./agent-carrier.ts";
+import { qemuOptions, type QemuSetting } from "./arguments.ts";
 import { qemuCapabilities } from "./capabilities.ts";
 import { findQemu, type QemuInstallation } from "./find-qemu.ts";
 import { keptMonitorProcess, type MonitorProcess, ownMonitorProcess } from "./monitor-process.ts";
@@ -44,6 +47,7 @@ export class QemuVmm implements Vmm {
     const { network } = this.#platform;
     const { runDirectory } = spec;
     requireCapabilities(this, { ...spec, architecture: spec.image.architecture });
+    requireVsock(spec);
     const qmpSocket = `${runDirectory}/qmp`;
     const overlay = spec.origin?.kind === "boot-to-save" ? spec.origin.disk : `${runDirectory}/root.qcow2`;
     requireShortPath(agentSocket(runDirectory, spec.agentPorts));
@@ -54,8 +58,13 @@ export class QemuVmm implements Vmm {
     const listener = await network.listenUnix(qmpSocket, connection.resolve);
     // The listener is gone only when its connection is, so nothing waits for this.
     cleanup.defer(() => void listener[Symbol.asyncDispose]());
-    const monitor = await this.#startProcess(spec, this.#setting(overlay, qmpSocket, spec));
-    const machine = new QemuMachine(this.#platform, monitor, spec);
+    const setting = this.#setting(overlay, qmpSocket, spec);
+    const endpoint = vsockEndpoint(spec, setting.guestCid);
+    if (endpoint !== undefined && spec.keep !== undefined) {
+      await writeEndpoint(this.#platform, runDirectory, endpoint);
+    }
+    const monitor = await this.#startProcess(spec, setting);
+    const machine = new QemuMachine(this.#platform, monitor, spec, endpoint);
     try {
       const restored = spec.origin?.kind === "restore" ? spec.origin.saved.state : undefined;
       await machine.openMonitor(connection.promise, signal, restored);
@@ -82,7 +91,7 @@ export class QemuVmm implements Vmm {
       program: this.#installation.buildId,
       processor: await processorIdentity(this.#platform.files, this.accelerator),
       diskBytes: await this.#diskBytes(spec),
-      options: qemuOptions(shape, this.#setting("disk", "qmp", {})),
+      options: qemuOptions(shape, { ...this.#setting("disk", "qmp", {}), guestCid: anyGuestCid }),
     });
   }
 
@@ -90,7 +99,10 @@ export class QemuVmm implements Vmm {
   async #startProcess(spec: VmSpec, setting: QemuSetting): Promise<MonitorProcess> {
     const { processes } = this.#platform;
     const { runDirectory, keep } = spec;
-    const qemu = { program: this.#installation.program, args: flatten(qemuOptions(spec, setting)) };
+    const qemu = await this.#withDaemon(spec, {
+      program: this.#installation.program,
+      args: flatten(qemuOptions(spec, setting)),
+    });
     if (keep !== undefined) {
       const tied = await tieToParent(this.#platform, qemu, { withoutPower: true });
       const keeperPid = await launchKeeper(this.#platform, tied, keep, { cwd: runDirectory });
@@ -106,6 +118,13 @@ export class QemuVmm implements Vmm {
     return ownMonitorProcess(this.#platform, child, runDirectory);
   }
 
+  /** What serves the guest's vsock starts with QEMU and ends with it. */
+  async #withDaemon(spec: VmSpec, qemu: Command): Promise<Command> {
+    const { vsockDevice } = spec;
+    if (vsockDevice?.kind !== "vhost-user-vsock") return qemu;
+    return await withVsockDaemon(this.#platform, qemu, vsockDevice.daemon, daemonSockets(spec));
+  }
+
   #setting(overlay: string, qmpSocket: string, { keep, runDirectory }: Partial<VmSpec>): QemuSetting {
     return {
       accelerator: this.accelerator,
@@ -114,6 +133,7 @@ export class QemuVmm implements Vmm {
       qmpSocket,
       controlSocket: keep === undefined ? undefined : `${runDirectory}/${keeperFiles.control}`,
       seccomp: this.#platform.host.operatingSystem === "linux",
+      guestCid: randomGuestCid(this.#platform),
     };
   }
 
@@ -151,4 +171,22 @@ export async function openQemu(platform: Platform, options: OpenQemuOptions): Pr
       ? await chooseAccelerator(platform, home, architecture, installation, signal)
       : { accelerator, fallback: undefined, isNews: false };
   return new QemuVmm(platform, installation, choice);
+}
+
+/** Refuses what a vsock of QEMU's cannot: `unsupported`. */
+function requireVsock({ carrier, vsockDevice, origin }: VmSpec): void {
+  if (carrier === "vsock" && vsockDevice === undefined) {
+    throw new KelpieError(
+      "unsupported",
+      "The monitor qemu cannot reach the agent by vsock without a device",
+      {
+        expected: "the kernel's or a daemon's",
+      },
+    );
+  }
+  if (vsockDevice?.kind === "vhost-user-vsock" && origin !== undefined && origin.kind !== "boot") {
+    throw new KelpieError("unsupported", "The monitor qemu cannot save or restore a vsock daemon's guest", {
+      help: "Boot it: --cold",
+    });
+  }
 }

@@ -52,7 +52,8 @@ for (const pieceBytes of [1, 3, 100]) {
     });
     const stream = await connect(monitor.path);
     let received = "";
-    for await (const bytes of stream as AsyncIterable<Buffer>) received += bytes.toString();
+    stream.on("data", (bytes: Buffer) => (received += bytes.toString()));
+    await once(stream, "end");
     assert.equal(received, "first words");
   });
 }
@@ -63,6 +64,18 @@ test("a guest without a listener refuses, which may be tried again", async () =>
     connect(monitor.path),
     (error) => fails("unreachable")(error) && isRefusedByGuest(error),
   );
+});
+
+test("a monitor that closes before it has read the request refuses likewise", async () => {
+  await using directory = await realPlatform.files.temporaryDirectory("kelpie-vsock-");
+  const path = `${directory.path}/vsock`;
+  await using _listener = await realPlatform.network.listenUnix(path, (stream) => stream.destroy());
+  await assert.rejects(connect(path), isRefusedByGuest);
+});
+
+test("a request that nothing answers counts as refused after two seconds", async () => {
+  await using monitor = await playMonitor(() => undefined);
+  await assert.rejects(connect(monitor.path), isRefusedByGuest);
 });
 
 test("a monitor that is gone is no guest that refuses", async () => {

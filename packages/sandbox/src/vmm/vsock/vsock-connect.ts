@@ -2,7 +2,7 @@
 // vhost-user daemon speaks too (Firecracker, docs/vsock.md, "Host-Initiated Connections").
 
 import type { Duplex } from "node:stream";
-import { describeError, KelpieError, type Platform } from "@kelpie/platform";
+import { KelpieError, type Platform } from "@kelpie/platform";
 import { orAborted } from "../../or-aborted.ts";
 
 /** The agent's vsock port in every guest (docs/boot-contract.md, "Agent ports"). */
@@ -13,6 +13,8 @@ export const refusedByGuest = "no listener in the guest";
 
 /** `OK`, a space, ten digits and a newline fit well. */
 const answerLimitBytes = 32;
+/** As long as Linux and Firecracker wait for a guest's answer; the daemon would wait for ever. */
+const answerWithinMs = 2_000;
 const lingerMs = 1_000;
 
 type Parts = Pick<Platform, "clock" | "network">;
@@ -20,7 +22,7 @@ type Parts = Pick<Platform, "clock" | "network">;
 /**
  * Connects to vsock `port` of the guest whose monitor listens at `path`.
  *
- * @returns the connection, paused at the guest's first byte
+ * @returns the connection, at the guest's first byte
  * @throws KelpieError `unreachable` with {@link refusedByGuest}, or where the monitor is gone; `not-found`, `malformed`, `cancelled`
  */
 export async function connectVsock(
@@ -33,14 +35,23 @@ export async function connectVsock(
   const answer = new AnswerLine(stream, path);
   // Nothing may follow before the answer: the daemon throws away what it has read beyond the line.
   stream.write(`CONNECT ${port}\n`);
+  using patience = clock.deadline(answerWithinMs, "The answer to a connection");
   try {
-    await orAborted(answer.agreed, signal);
+    await orAborted(answer.agreed, AbortSignal.any([signal, patience.signal]));
     return stream;
   } catch (error) {
-    if (signal.aborted) void leaveOnceAnswered(clock, stream, answer);
-    else stream.destroy();
-    throw error;
+    if (!signal.aborted && !patience.signal.aborted) stream.destroy();
+    else void leaveOnceAnswered(clock, stream, answer);
+    throw signal.aborted || !patience.signal.aborted ? error : refusal(path, error);
   }
+}
+
+function refusal(where: string, cause?: unknown): KelpieError {
+  return new KelpieError("unreachable", "The guest does not take a vsock connection", {
+    found: refusedByGuest,
+    where,
+    ...(cause instanceof Error ? { cause } : {}),
+  });
 }
 
 /**
@@ -68,13 +79,15 @@ class AnswerLine {
     this.agreed = this.#settled.promise;
     // Whoever waits hears of it; all may have stopped waiting.
     this.agreed.catch(() => undefined);
-    stream.on("data", this.#onData);
-    stream.on("error", this.#onError);
+    stream.on("readable", this.#onReadable);
+    stream.on("error", this.#onEnd);
     stream.on("close", this.#onEnd);
     stream.on("end", this.#onEnd);
   }
 
-  readonly #onData = (chunk: Buffer): void => {
+  readonly #onReadable = (): void => {
+    const chunk: unknown = this.#stream.read();
+    if (!(chunk instanceof Uint8Array)) return;
     this.#seen = Buffer.concat([this.#seen, chunk]);
     const end = this.#seen.indexOf("\n");
     if (end === -1 && this.#seen.length <= answerLimitBytes) return;
@@ -95,23 +108,10 @@ class AnswerLine {
     this.#settled.resolve(undefined);
   };
 
-  readonly #onError = (cause: Error): void => {
-    this.#fail(
-      new KelpieError("unreachable", "The monitor's vsock socket broke", {
-        found: describeError(cause),
-        where: this.#where,
-        cause,
-      }),
-    );
-  };
-
-  readonly #onEnd = (): void => {
-    this.#fail(
-      new KelpieError("unreachable", "The guest does not take a vsock connection", {
-        found: refusedByGuest,
-        where: this.#where,
-      }),
-    );
+  // A connection that is closed before its request was read shows as an error of the socket; a monitor that is gone, or
+  // has no listener, is seen by the next attempt to connect.
+  readonly #onEnd = (cause?: unknown): void => {
+    this.#fail(refusal(this.#where, cause));
   };
 
   #fail(error: KelpieError): void {
@@ -122,9 +122,9 @@ class AnswerLine {
   }
 
   #detach(): void {
-    this.#stream.pause();
-    this.#stream.off("data", this.#onData);
-    this.#stream.off("error", this.#onError);
+    // Nothing is left set: the stream is as it was, and whoever listens next has all that follows.
+    this.#stream.off("readable", this.#onReadable);
+    this.#stream.off("error", this.#onEnd);
     this.#stream.off("close", this.#onEnd);
     this.#stream.off("end", this.#onEnd);
   }
