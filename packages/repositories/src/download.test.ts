@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { KelpieError, type KelpieErrorCode, realPlatform } from "@kelpie/platform";
 import { type DownloadRequest, downloadVerified } from "./download.ts";
@@ -105,6 +105,35 @@ test("a broken transfer is resumed where it broke", async () => {
   assert.equal(first?.range, undefined);
   assert.match(second?.range ?? "", /^bytes=[1-9]\d*-$/);
   assert.equal(second?.status, 206);
+});
+
+test("a download that was given up goes on with the next, where its caller says so, and is verified as a whole", async () => {
+  const cut = { kind: "truncate", afterBytes: 100_000 } as const;
+  await using at = await world(cut, cut);
+  const { sizeBytes: _, ...unsized } = at.request;
+  const request = { ...unsized, isResumable: true, retry: { attempts: 1 } };
+  const partial = join(dirname(request.cachePath), ".file.partial");
+  for (const _attempt of [1, 2]) await assert.rejects(downloadVerified(realPlatform, request));
+  const { length } = await readFile(partial);
+  assert.ok(length > 0 && length < content.length);
+  await downloadVerified(realPlatform, request);
+  assert.equal(at.mirror.seen.at(-1)?.range, `bytes=${length}-`);
+  assert.deepEqual(await readFile(request.cachePath), Buffer.from(content));
+  assert.deepEqual(await readdir(dirname(partial)), ["file"]);
+
+  for (const [left, requests] of [
+    [content.map((byte) => byte ^ 1), 1],
+    [Buffer.concat([content, content]), 1],
+    [content, 0],
+  ] as const) {
+    await rm(request.cachePath);
+    await writeFile(partial, left);
+    const before = at.mirror.seen.length;
+    await downloadVerified(realPlatform, { ...request, retry: { attempts: 2 } });
+    assert.ok(at.mirror.seen.length - before >= requests);
+    if (requests === 0) assert.equal(at.mirror.seen.length, before);
+    assert.deepEqual(await readFile(request.cachePath), Buffer.from(content));
+  }
 });
 
 test("content that changed between two attempts is never mixed", async () => {

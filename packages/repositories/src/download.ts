@@ -33,6 +33,11 @@ export interface DownloadRequest {
   readonly onProgress?: ((receivedBytes: number, totalBytes: number | undefined) => void) | undefined;
   readonly timeouts?: Partial<HttpTimeouts> | undefined;
   readonly retry?: Partial<RetryPolicy> | undefined;
+  /**
+   * What has arrived is kept where the transfer fails, and the next one goes on from there. The caller holds a lock on
+   * `cachePath`, and states `sha256`.
+   */
+  readonly isResumable?: boolean;
   /** Never asks the network: `unreachable` if the cache does not have it. */
   readonly offline?: boolean;
 }
@@ -56,11 +61,15 @@ export async function downloadVerified(platform: DownloadPlatform, request: Down
     });
   }
   await files.makeDirectory(dirname(cachePath));
-  const partial = join(dirname(cachePath), `.${basename(cachePath)}.${randomHex(random, 6)}.partial`);
+  const isResumable = request.isResumable === true && request.sha256 !== undefined;
+  const mark = isResumable ? "" : `.${randomHex(random, 6)}`;
+  const partial = join(dirname(cachePath), `.${basename(cachePath)}${mark}.partial`);
   try {
     {
-      await using handle = await files.open(partial, "create", 0o644);
+      const isThere = isResumable && (await files.stat(partial)) !== undefined;
+      await using handle = await files.open(partial, isThere ? "update" : "create", 0o644);
       const transfer = new Transfer(platform, request, handle, partial);
+      if (isThere) await transfer.adopt();
       const policy = { ...defaultRetry, ...request.retry };
       await withRetries(platform, policy, signal, () => transfer.attempt());
       await handle.sync();
@@ -68,10 +77,14 @@ export async function downloadVerified(platform: DownloadPlatform, request: Down
     await files.rename(partial, cachePath);
     await files.syncDirectory(dirname(cachePath));
   } catch (error) {
-    await files.remove(partial);
+    const isBroken = KelpieError.is(error) && interrupted.includes(error.code);
+    if (!isResumable || !isBroken) await files.remove(partial);
     throw error;
   }
 }
+
+/** What says nothing against the bytes that have come. */
+const interrupted: readonly string[] = ["unreachable", "timeout", "cancelled"];
 
 /** Whether the cache has it; what it has wrongly is removed. */
 async function isKept({ files }: DownloadPlatform, request: DownloadRequest): Promise<boolean> {
@@ -149,12 +162,25 @@ class Transfer {
     this.#limitBytes = Math.min(request.maxBytes, request.sizeBytes ?? request.maxBytes);
   }
 
+  /** Takes over what an earlier transfer has left. */
+  async adopt(): Promise<void> {
+    const { sizeBytes } = await this.#handle.stat();
+    // That is something else.
+    if (sizeBytes > this.#limitBytes) return;
+    const buffer = new Uint8Array(Math.min(readBytes, Math.max(1, sizeBytes)));
+    for (let count = 1; count > 0 && this.#receivedBytes < sizeBytes; ) {
+      count = await this.#handle.read(buffer, this.#receivedBytes);
+      this.#hash.update(buffer.subarray(0, count));
+      this.#receivedBytes += count;
+    }
+  }
+
   async attempt(): Promise<Attempt<undefined>> {
-    const { url, signal, timeouts, sha256, sizeBytes } = this.#request;
+    const { url, signal, timeouts, sha256 } = this.#request;
     // Without a validator a resumed half could belong to other content: then only a stated digest makes it safe.
     const canResume = this.#receivedBytes > 0 && (this.#validator !== undefined || sha256 !== undefined);
     if (!canResume) this.#restart();
-    if (sizeBytes === undefined || this.#receivedBytes < sizeBytes) {
+    if (!this.#isWhole()) {
       const headers = this.#rangeHeaders();
       const options = { headers, timeouts: { ...defaultTimeouts, ...timeouts }, signal };
       const outcome = await httpGet(this.#platform, url, options, (response) => this.#receive(response));
@@ -170,6 +196,12 @@ class Transfer {
       return { kind: "again", error };
     }
     return { kind: "done", value: undefined };
+  }
+
+  #isWhole(): boolean {
+    const { sizeBytes, sha256 } = this.#request;
+    if (sizeBytes !== undefined) return this.#receivedBytes >= sizeBytes;
+    return this.#receivedBytes > 0 && this.#hash.copy().digest("hex") === sha256;
   }
 
   #restart(): void {

@@ -166,6 +166,7 @@ async function fromRelease(
     maxBytes: maxAssetBytes,
     sha256,
     cachePath,
+    isResumable: true,
     signal,
     timeouts: transfer?.timeouts,
     retry: transfer?.retry,
