@@ -58,12 +58,17 @@ const passedOn = [
   "NODE_COMPILE_CACHE",
 ];
 
-export function libkrunEnvironment({
-  environment,
-}: Pick<Platform["host"], "environment">): Record<string, string> {
+/** `compileCache` is where Node.js keeps what it has compiled, unless a variable says another place. */
+export function libkrunEnvironment(
+  { environment }: Pick<Platform["host"], "environment">,
+  compileCache?: string,
+): Record<string, string> {
   const present = passedOn.flatMap((name) => {
     const value = environment[name];
     return value === undefined ? [] : [[name, value] as const];
   });
-  return Object.fromEntries(present);
+  return {
+    ...(compileCache === undefined ? {} : { NODE_COMPILE_CACHE: compileCache }),
+    ...Object.fromEntries(present),
+  };
 }

@@ -3,6 +3,7 @@
 //   libkrun-main SETTINGS-FILE     says one line of what it came to (child-report.ts); the guest's console follows
 //   libkrun-main --find LIBRARY    only tells whether the library can be used
 
+import { flushCompileCache } from "node:module";
 import {
   type BareStreams,
   describeError,
@@ -24,6 +25,8 @@ await runBare(async ([first = "", second = ""], streams) => {
     library.call(logCall, 0);
     const context = library.createContext();
     for (const call of bootPlan(settings)) library.call(call, context);
+    // It would be written at an exit that this process never comes to.
+    flushCompileCache();
     report(streams, { kind: "entering" });
     return enter(library, context, streams);
   } catch (error) {

@@ -161,7 +161,8 @@ describe("a libkrun machine", { skip: skipWithoutCompiler, concurrency: 2 }, () 
     await using monitor = await playMonitor(watched);
     await using machine = await monitor.vmm.start(await shape(monitor), never);
     assert.equal(machine.state.kind, "running");
-    assert.deepEqual(environment, [{ PATH: host.environment["PATH"] }]);
+    const compiled = join(monitor.directory, "home/cache/node-compile");
+    assert.deepEqual(environment, [{ PATH: host.environment["PATH"], NODE_COMPILE_CACHE: compiled }]);
   });
 
   for (const whom of ["owner", "owner's process group"] as const) {

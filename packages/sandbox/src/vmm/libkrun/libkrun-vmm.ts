@@ -26,15 +26,15 @@ export class LibkrunVmm implements Vmm {
   readonly description: string;
   readonly #platform: Platform;
   readonly #installation: LibkrunInstallation;
-  /** Where kernels are kept that had to be unpacked. */
-  readonly #kernelCache: string;
+  /** For kernels that had to be unpacked, and for what Node.js has compiled. */
+  readonly #cache: string;
 
   constructor(platform: Platform, installation: LibkrunInstallation, home: string) {
     this.capabilities = libkrunCapabilities(platform.host);
     this.description = installation.file;
     this.#platform = platform;
     this.#installation = installation;
-    this.#kernelCache = join(home, "cache/vmlinux");
+    this.#cache = join(home, "cache");
   }
 
   async start(spec: VmSpec, signal: AbortSignal): Promise<VirtualMachine> {
@@ -64,7 +64,7 @@ export class LibkrunVmm implements Vmm {
   async #prepare(spec: VmSpec): Promise<string> {
     const { files } = this.#platform;
     const { image, runDirectory } = spec;
-    const kernel = await directKernel(this.#platform, image, this.#kernelCache);
+    const kernel = await directKernel(this.#platform, image, join(this.#cache, "vmlinux"));
     const layer = join(runDirectory, "root.qcow2");
     const rootfs = await files.realPath(image.rootfs);
     {
@@ -83,7 +83,7 @@ export class LibkrunVmm implements Vmm {
     const command = await tieToUs(this.#platform, program, { withoutPower: true });
     return await processes.spawn(command.program, command.args, {
       cwd: runDirectory,
-      env: libkrunEnvironment(host),
+      env: libkrunEnvironment(host, join(this.#cache, "node-compile")),
       stdin: command.needsStdinPipe ? "pipe" : "ignore",
       // A Ctrl-C at the terminal is for us: we end the machine in order.
       ownGroup: true,
