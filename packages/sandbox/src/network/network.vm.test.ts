@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import { resolve4 } from "node:dns/promises";
 import { once } from "node:events";
 import { type AddressInfo, createServer, type Server } from "node:net";
 import { type Duplex, duplexPair } from "node:stream";
@@ -110,6 +111,8 @@ describe("the network of a guest", { skip, timeout: 300_000 }, () => {
   test("is none, unless it is asked for", async () => {
     await withGuest(image, { mode: "none" }, async (sh) => {
       assert.equal(await sh("ls /sys/class/net | grep -c eth"), "0\n");
+      assert.equal(await sh("grep -c nameserver /etc/resolv.conf"), "0\n");
+      assert.doesNotMatch(await sh("nslookup example.org; nslookup example.org 10.0.2.3"), /Name:/);
     });
   });
 
@@ -127,6 +130,10 @@ describe("the network of a guest", { skip, timeout: 300_000 }, () => {
       for (const denied of [`host.internal ${port + 1}`, `localhost. ${port}`, "93.184.216.34 443"])
         assert.match(await sh(`echo x | nc ${denied} 2>&1 || echo denied`), /denied\n$/, denied);
       assert.match(await sh("nslookup secret.example.com"), /NXDOMAIN/);
+      // Its address, and that it has none of IPv6: no program waits for one.
+      const answers = await sh("nslookup host.internal");
+      assert.match(answers, /^Name:\s+host\.internal\nAddress:\s+10\.0\.2\.2$/m);
+      assert.doesNotMatch(answers, /Address:.*::|timed out|can't find/);
       assert.match(await sh("ping -c 1 10.0.2.2"), / 0% packet loss/);
       await sh(serve("from the guest"));
       assert.equal(await (await fetch(`http://127.0.0.1:${hostPort}/`)).text(), "from the guest\n");
@@ -168,11 +175,20 @@ describe("the network of a guest", { skip, timeout: 300_000 }, () => {
 
   test("is the host's where it is asked for in full, and published ports lead in with or without it", async () => {
     const { server, port } = await listen(() => Buffer.from("from the host\n"));
+    // A name that nobody has (RFC 6761): a host with a name server says so, and so then does the guest's.
+    const noName = "kelpie.invalid";
+    const hostKnows = await resolve4(noName).then(
+      () => false,
+      (error: unknown) => error instanceof Error && "code" in error && error.code === "ENOTFOUND",
+    );
     for (const mode of ["full", "none"]) {
       const hostPort = await freePort();
       const published = [{ hostAddress: "127.0.0.1", hostPort, guestPort: 8000 }];
       await withGuest(image, { mode, published }, async (sh) => {
         const reached = await sh(`echo x | nc 10.0.2.2 ${port}`);
+        const servers = await sh("cat /etc/resolv.conf 2>/dev/null");
+        assert.equal(/^nameserver 10\.0\.2\.3$/m.test(servers), mode === "full", servers);
+        if (mode === "full" && hostKnows) assert.match(await sh(`nslookup ${noName}`), /NXDOMAIN/);
         if (mode === "full") assert.equal(reached, "from the host\n");
         else assert.doesNotMatch(reached, /from the host/);
         await sh(serve("in"));

@@ -41,4 +41,6 @@ test("virtiofsd sees a read-only directory through a read-only mount, and an ord
   assert.deepEqual(virtioFsCommand(daemon, { ...options, readOnly: false }, 0)[0], daemon.program);
   const old = virtioFsCommand({ program: "/v", flavour: "qemu" }, { ...options, readOnly: false }, 0);
   assert.ok(old.includes("source=/data") && old.includes("--socket-path=/s"));
+  const forUser = virtioFsCommand({ program: "/v", flavour: "qemu" }, options, 1000).join(" ");
+  assert.match(forUser, /mount -t tmpfs run \/run && .*remount,bind,ro/, "a place for its process id");
 });

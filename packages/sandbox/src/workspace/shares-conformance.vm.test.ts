@@ -1,11 +1,13 @@
 // Every behaviour of a shared directory on every way in which it gets into a guest: one machine for each way.
 
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { rmSync } from "node:fs";
 import { mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { promisify } from "node:util";
 import { describeError, KelpieError, realPlatform } from "@kelpie/platform";
 import { Sandbox } from "../lifecycle/sandbox.ts";
 import { findTestImage } from "../testing/test-image.ts";
@@ -28,12 +30,25 @@ const behaviours: readonly Behaviour[] = [...guestBehaviours, ...liveBehaviours]
 const found = await findTestImage("amd64");
 const daemon = await findVirtioFsDaemon(realPlatform);
 const wanted = process.env["KELPIE_SHARES"]?.split(",");
+/** A user to become, where root runs this. */
+const user = process.env["KELPIE_SHARES_USER"];
 /** What the guest's kernel must have is known when it has been asked: a transport that it lacks is skipped, with its words. */
 let image: BootImage | undefined;
 
 before(async () => {
   if (!("skip" in found)) image = await buildConformanceImage(home);
+  if (user !== undefined) await becomeUser(Number(user));
 });
+/** From here on this process is an ordinary user, to whom `home` belongs; the cache was another's. */
+async function becomeUser(uid: number): Promise<void> {
+  rmSync(join(home, "cache"));
+  await mkdir(join(home, "cache"));
+  await promisify(execFile)("chown", ["-R", String(uid), home]);
+  process.env["HOME"] = home;
+  process.setgroups?.([]);
+  process.setgid?.(uid);
+  process.setuid?.(uid);
+}
 after(() => rmSync(home, { recursive: true, force: true }));
 
 interface Booted extends AsyncDisposable {
@@ -43,7 +58,8 @@ interface Booted extends AsyncDisposable {
 }
 
 async function boot(bootImage: BootImage, transport: Transport, shares: readonly Share[]): Promise<Booted> {
-  const platform = realPlatform;
+  const { uid, gid } = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
+  const platform = { ...realPlatform, host: { ...realPlatform.host, uid, gid } };
   await using resources = new AsyncDisposableStack();
   const vmm = await openQemu(platform, { architecture: bootImage.architecture, home, signal: never });
   const attachments = await openShares({ platform, home, shares, transport, signal: never });
@@ -61,6 +77,9 @@ async function boot(bootImage: BootImage, transport: Transport, shares: readonly
   return { sandbox, probes, notes, [Symbol.asyncDispose]: () => kept.disposeAsync() };
 }
 
+const isRoot = user === undefined && process.getuid?.() === 0;
+const differenceOf = ({ differs, forUsers }: Behaviour, transport: Transport): Difference | undefined =>
+  (isRoot ? undefined : forUsers?.[transport]) ?? differs?.[transport];
 const title = (name: string, differs: Difference | undefined): string =>
   differs === undefined ? name : `it is not so that ${name}: ${differs.sees}, because ${differs.because}`;
 
@@ -115,7 +134,7 @@ function describeShared(transport: Transport): void {
 
   for (const [index, behaviour] of behaviours.entries()) {
     if (!isTried(behaviour)) continue;
-    const differs = behaviour.differs?.[transport];
+    const differs = differenceOf(behaviour, transport);
     test(title(behaviour.name, differs), async (t) => {
       if (unsupported !== undefined) {
         t.skip(unsupported);

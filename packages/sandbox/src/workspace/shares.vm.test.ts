@@ -6,7 +6,9 @@ import { chmod, link, mkdir, readFile, readlink, stat, symlink, writeFile } from
 import { after, before, describe, test, type TestContext } from "node:test";
 import { promisify } from "node:util";
 import { KelpieError, realPlatform, type TemporaryDirectory } from "@kelpie/platform";
+import { findEntry, removeSandbox } from "../lifecycle/registry.ts";
 import { Sandbox } from "../lifecycle/sandbox.ts";
+import { exitCodeOf } from "../run/exit-code.ts";
 import { findTestImage } from "../testing/test-image.ts";
 import { openQemu } from "../vmm/qemu/qemu-vmm.ts";
 import type { BootImage } from "../vmm/vmm.ts";
@@ -250,4 +252,40 @@ test("a disk of a sandbox that lives on is brought home by whoever opens it, as 
   } finally {
     await opened.shutdown();
   }
+});
+
+test("a virtiofsd that is killed takes only the directory with it: what asks for it waits, and all else goes on", {
+  skip: skipKept !== false ? skipKept : daemon === undefined ? "virtiofsd is not installed" : false,
+  timeout: 300_000,
+}, async () => {
+  if (!("image" in found)) return;
+  await using home = await files.temporaryDirectory("kelpie-share-");
+  const platform = realPlatform;
+  const { image } = found;
+  await mkdir(`${home.path}/work`);
+  const shares = [{ source: `${home.path}/work`, target: "/workspace", readOnly: false }];
+  const vmm = await openQemu(platform, { architecture: image.architecture, home: home.path, signal: never });
+  const transport = "virtiofs";
+  const attachments = await openShares({ platform, home: home.path, shares, transport, signal: never });
+  const made = await Sandbox.create({
+    ...{ platform, vmm, image, home: home.path, memoryMiB: 256, bootTimeoutMs: 120_000 },
+    ...{ attachments, keep: {} },
+  });
+  await made[Symbol.asyncDispose]();
+  const processes = async (): Promise<string[]> => {
+    const { stdout } = await run("ps", ["-eo", "pid,args"]);
+    return stdout.split("\n").filter((line) => line.includes(`${made.id}/`));
+  };
+  for (const line of await processes())
+    if (/^ *\d+ \S*virtiofsd /.test(line)) process.kill(Number.parseInt(line, 10), "SIGKILL");
+  const opened = await Sandbox.open(made.id, { platform, home: home.path });
+  const sh = async (script: string, timeoutMs: number): Promise<number> =>
+    exitCodeOf((await opened.exec({ argv: ["/bin/sh", "-c", script], timeoutMs }).collect()).end);
+  assert.equal(await sh("ls /workspace", 3000), 124);
+  assert.equal(await sh("true", 60_000), 0);
+  assert.equal((await findEntry(platform, home.path, made.id)).state.kind, "running");
+  await opened[Symbol.asyncDispose]();
+  await removeSandbox(platform, await findEntry(platform, home.path, made.id));
+  assert.deepEqual(await processes(), []);
+  assert.deepEqual(await files.list(`${home.path}/sandboxes`), []);
 });

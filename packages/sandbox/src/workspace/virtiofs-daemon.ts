@@ -13,6 +13,9 @@ const places = ["/usr/libexec/virtiofsd", "/usr/lib/qemu/virtiofsd", "/usr/lib/v
 /** How a person gets it. */
 export const virtioFsInstallation =
   "Debian 12: apt-get install qemu-system-common; Debian 13 and Alpine: the package virtiofsd.";
+const groupsHelp =
+  "QEMU's virtiofsd serves root, and users who are in no other group than their own. Share by 9p or disk, or install the virtiofsd written in Rust.";
+const rustVersion = /^virtiofsd (?:backend )?v?\d/m;
 const listensWithinMs = 10_000;
 const lineLimitBytes = 64 << 10;
 const linesKept = 10;
@@ -37,7 +40,8 @@ export async function findVirtioFsDaemon({
   for (const program of onPath === undefined ? places : [onPath, ...places]) {
     if ((await files.stat(program)) === undefined) continue;
     const { stdout } = await processes.run(program, ["--version"], { timeoutMs: 10_000 });
-    return { program, flavour: Buffer.from(stdout).includes("FUSE") ? "qemu" : "rust" };
+    // QEMU's does not even tell its version to an ordinary user.
+    return { program, flavour: rustVersion.test(Buffer.from(stdout).toString()) ? "rust" : "qemu" };
   }
   return undefined;
 }
@@ -79,16 +83,19 @@ export function virtioFsCommand(
   // A user's own namespace makes an ordinary user root of it, which is all that the daemon needs, and all it can do. And a
   // mount namespace makes the directory read only for the daemon, whatever the guest asks of it.
   const unshare = ["unshare", "--mount", ...(isRoot ? [] : ["--user", "--map-root-user"]), "--"] as const;
-  const readOnlyFirst = [
-    "sh",
-    "-c",
-    'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && cd / && shift && exec "$@"',
-    "sh",
-    source,
+  const preparations = [
+    // Where QEMU's writes its process id, which is root's place: this one is its own, and gone with it.
+    ...(flavour === "qemu" && !isRoot && ![source, socket].some(isUnderRun)
+      ? ["mount -t tmpfs run /run"]
+      : []),
+    ...(readOnly ? ['mount --bind "$1" "$1"', 'mount -o remount,bind,ro "$1"'] : []),
   ];
-  if (isRoot && !readOnly) return [program, ...options];
-  return [...unshare, ...(readOnly ? readOnlyFirst : []), program, ...options];
+  if (isRoot && preparations.length === 0) return [program, ...options];
+  const script = [...preparations, "cd /", "shift", 'exec "$@"'].join(" && ");
+  return [...unshare, "sh", "-c", script, "sh", source, program, ...options];
 }
+
+const isUnderRun = (path: string): boolean => /^(?:\/var)?\/run\//.test(path);
 
 /**
  * Starts the daemon and waits until it listens. It dies with this process, and with its machine.
@@ -155,6 +162,7 @@ async function untilItListens(child: ChildProcess): Promise<void> {
     listening.reject(
       new KelpieError("process-failed", "virtiofsd did not start", {
         found: [exit.kind === "exited" ? `exit code ${exit.code}` : exit.signal, ...words].join("\n"),
+        ...(words.some((line) => line.startsWith("setgroups() failed")) ? { help: groupsHelp } : {}),
       }),
     );
   });

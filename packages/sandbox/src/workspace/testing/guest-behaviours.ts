@@ -11,6 +11,11 @@ const nameless: Difference = { sees: "ENOTSUP", because: "the protocol has no su
 const noDevices = "a device that a guest makes must not be one of the host's";
 /** 10,000 take minutes under emulation. */
 const manyFiles = process.env["KELPIE_SHARES_LONG"] === undefined ? 1000 : 10_000;
+/** Where whoever runs the sandbox is not root on the host, and so neither is what serves the directory. */
+const forUsers = (by9p: string, byVirtiofs: string): Required<Pick<Behaviour, "forUsers">> => {
+  const because = "only root has that power on the host";
+  return { forUsers: { "9p": { sees: by9p, because }, virtiofs: { sees: byVirtiofs, because } } };
+};
 const only = (seen: boolean, otherwise: string): string => (seen ? "ok" : otherwise);
 const modeOf = async (path: string): Promise<string> => ((await stat(path)).mode & 0o7777).toString(8);
 
@@ -67,6 +72,7 @@ export const guestBehaviours: readonly Behaviour[] = [
   }),
   probe("directories nest deeper than a path can be long", "deep"),
   probe("modes are kept, and umask is kept to", "modes", {
+    forUsers: { "9p": { sees: "EACCES", because: "QEMU may not read what its user may not" } },
     atHome: async ({ path }) =>
       only((await modeOf(`${path}/masked`)) === "640", await modeOf(`${path}/masked`)),
   }),
@@ -76,14 +82,25 @@ export const guestBehaviours: readonly Behaviour[] = [
       disk: { sees: "755", because: "no setuid, setgid or sticky bit comes home from a disk" },
     },
   }),
+  probe("what is made in a setgid directory has its group", "setgid_directory", {
+    ...by9p("the bit is lost", "QEMU may not set it for a group that is not its own"),
+    ...forUsers("EPERM", "EINVAL"),
+  }),
   probe(
-    "what is made in a setgid directory has its group",
-    "setgid_directory",
-    by9p("the bit is lost", "QEMU may not set it for a group that is not its own"),
+    "a setuid file that another writes to is none any more",
+    "setuid_is_lost_by_writing",
+    forUsers("EPERM", "EINVAL"),
   ),
-  probe("a setuid file that another writes to is none any more", "setuid_is_lost_by_writing"),
-  probe("root makes files that are root's, and gives them away", "chown"),
-  probe("an ordinary user of the guest is held to modes and owners", "ordinary_user"),
+  probe(
+    "root makes files that are root's, and gives them away",
+    "chown",
+    forUsers("root's file is another's", "EINVAL"),
+  ),
+  probe(
+    "an ordinary user of the guest is held to modes and owners",
+    "ordinary_user",
+    forUsers("EPERM", "EINVAL"),
+  ),
   probe("times follow what is done, and can be set to before and after 2038 and 2106", "times"),
   probe(
     "times can be set to the nanosecond",
@@ -114,11 +131,10 @@ export const guestBehaviours: readonly Behaviour[] = [
       "9p": { sees: "ENOTSUP", because: "the guest's client takes user attributes alone" },
     },
   }),
-  probe(
-    "access control lists are kept",
-    "acl",
-    by9p("ENOTSUP", "the guest's client takes user attributes alone"),
-  ),
+  probe("access control lists are kept", "acl", {
+    ...by9p("ENOTSUP", "the guest's client takes user attributes alone"),
+    ...forUsers("ENOTSUP", "EINVAL"),
+  }),
   probe("named pipes work", "fifo", by9p("ENXIO", "QEMU opens no special files")),
   probe("sockets work", "unix_socket", by9p("ENXIO", "QEMU opens no special files")),
   probe("character devices can be made", ["device", "null"], {

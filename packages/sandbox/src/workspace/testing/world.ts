@@ -34,6 +34,8 @@ export interface Behaviour {
   readonly atHome?: (world: World) => Promise<string>;
   /** Where {@link observe} sees anything but "ok". */
   readonly differs?: Partial<Record<Transport, Difference>>;
+  /** Where it does and whoever runs it on the host is not root; {@link differs} goes for the others. */
+  readonly forUsers?: Partial<Record<Transport, Difference>>;
   /** Where {@link atHome} does. */
   readonly differsAtHome?: Partial<Record<Transport, Difference>>;
   /** Of transports that share while the guest runs. */
