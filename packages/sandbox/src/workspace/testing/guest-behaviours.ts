@@ -197,6 +197,11 @@ export const guestBehaviours: readonly Behaviour[] = [
         async () => only((await other.ask("lock", "fcntl", 9, 1)) === "EAGAIN", "two processes hold it"),
       ),
   },
+  probe(
+    "locks by flock and by fcntl do not meet",
+    "two_kinds_of_locks",
+    by9p("EAGAIN", "the guest's client makes one kind of both"),
+  ),
   probe("locks go with their process", "lock_goes_with_its_process"),
   probe("locks of open files keep others out", "open_file_description_locks"),
   probe("a process waits for a lock and sees what was written before it was let go", "waits_for_a_lock"),

@@ -692,6 +692,12 @@ def lock_goes_with_its_process():
     fcntl.lockf(os.open("fcntl", os.O_RDWR), fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+def two_kinds_of_locks():
+    file = os.open("file", os.O_RDWR | os.O_CREAT)
+    fcntl.flock(file, fcntl.LOCK_EX)
+    fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
 def open_file_description_locks():
     first, second = (os.open("file", os.O_RDWR | os.O_CREAT) for _ in range(2))
     wanted = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
