@@ -67,6 +67,8 @@ export class AgentConnection implements SessionManager, AsyncDisposable {
   readonly #options: AgentConnectionOptions;
   readonly #disposal = new AbortController();
   #state: State = { kind: "closed" };
+  /** The bytes of the last session: an agent that takes leave and stays would keep them open. */
+  #stream: Duplex | undefined;
 
   readonly #windows: Windows;
 
@@ -107,10 +109,14 @@ export class AgentConnection implements SessionManager, AsyncDisposable {
     const state = this.#state;
     this.#state = { kind: "disposed" };
     this.#disposal.abort(new KelpieError("guest-lost", "The connection to the agent was closed"));
-    if (state.kind !== "open" || state.session.http.destroyed) return;
+    if (state.kind !== "open" || state.session.http.destroyed) {
+      this.#stream?.destroy();
+      return;
+    }
     const closed = Promise.withResolvers<undefined>();
     state.session.http.once("close", () => closed.resolve(undefined));
     state.session.http.destroy();
+    this.#stream?.destroy();
     await closed.promise;
   }
 
@@ -141,8 +147,10 @@ export class AgentConnection implements SessionManager, AsyncDisposable {
   async #open(signal: AbortSignal, repeatAfterMs: number): Promise<Session> {
     const { clock, random, open, probe = defaultProbe } = this.#options;
     let stream: Duplex | undefined;
+    this.#stream?.destroy();
     try {
       stream = await openFree(open, clock, signal);
+      this.#stream = stream;
       await greetAgent(stream, { clock, random, repeatAfterMs, signal });
       const http = startHttp2(stream, this.#windows);
       const session = { http, probe: new SessionProbe(http, clock, probe) };

@@ -10,7 +10,7 @@ const nonceBytes = 16;
 export interface HandshakeOptions {
   readonly clock: Clock;
   readonly random: Random;
-  /** Without an answer for this long, says hello again. */
+  /** Without an answer for this long, says hello again; then for twice as long, as a busy guest takes its time. */
   readonly repeatAfterMs: number;
   /** The deadline, and the owner's wish to stop. */
   readonly signal: AbortSignal;
@@ -21,9 +21,10 @@ export interface HandshakeOptions {
  * `guest-lost` if the stream ends first; `timeout` or `cancelled` by the signal.
  */
 export async function greetAgent(stream: Duplex, options: HandshakeOptions): Promise<void> {
-  const { clock, random, repeatAfterMs, signal } = options;
+  const { clock, random, signal } = options;
   using answers = new AnswerScanner(stream);
-  while (!signal.aborted) {
+  // An earlier hello's answer is of no use: the later hello ends the session that it began.
+  for (let repeatAfterMs = options.repeatAfterMs; !signal.aborted; repeatAfterMs *= 2) {
     const nonce = randomHex(random, nonceBytes);
     const answered = answers.next(nonce);
     stream.write(`KELPIE-HELLO 1 ${nonce}\n`);

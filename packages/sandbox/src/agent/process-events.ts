@@ -20,6 +20,7 @@ import { StdinFeed } from "./stdin-feed.ts";
 /** How long a lost connection is tried again; the guest keeps the process for longer. */
 const resumeWithinMs = 60_000;
 const firstPauseMs = 10;
+const longestPauseMs = 1000;
 
 /** A count of bytes for each output stream. */
 export interface OutputOffsets {
@@ -136,7 +137,7 @@ export class ProcessFollower {
     const toldBefore = this.#told;
     using patience = clock.deadline(resumeWithinMs, "Coming back to the guest");
     const stop = AbortSignal.any([signal, closed, patience.signal]);
-    for (let pauseMs = firstPauseMs; ; pauseMs *= 2) {
+    for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(2 * pauseMs, longestPauseMs)) {
       try {
         await this.#startIfUnknown(stop);
         const next = yield* this.#until(this.#attach(signal), signal);

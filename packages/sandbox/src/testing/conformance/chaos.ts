@@ -72,8 +72,10 @@ export async function makeChaos(options: ChaosOptions): Promise<ChaosResult> {
         started.set(name, true);
         result.ended++;
       } catch (error) {
-        // The only excuse: the agent was killed meanwhile.
-        if (!KelpieError.is(error) || error.code !== "guest-lost" || kills === killsBefore) throw error;
+        // The only excuse: the agent was killed meanwhile, or had not come back yet.
+        const wasAway = kills !== killsBefore || kills % 2 === 1;
+        const isLost = KelpieError.is(error) && (error.code === "guest-lost" || error.code === "timeout");
+        if (!isLost || !wasAway) throw error;
         result.lostWithAgent++;
       }
     }
@@ -89,7 +91,8 @@ export async function makeChaos(options: ChaosOptions): Promise<ChaosResult> {
         .exec({ argv: ["/bin/sh", "-c", "kill -9 $PPID"] })
         .collect()
         .catch(() => undefined);
-      await client.ping({ timeoutMs: 30_000 });
+      // PID 1 waits longer before each start of an agent that dies again and again.
+      await client.waitUntilReady(AbortSignal.timeout(30_000));
       kills++;
     }
   };
@@ -118,6 +121,8 @@ function endingAfter(stream: Duplex, sizeBytes: number, onEnd: () => void): Dupl
   const pass = (from: Duplex, to: Duplex): void => {
     from.on("error", () => to.destroy());
     from.on("close", () => to.destroy());
+    // An end that the host's side lets go of: the port has to be free for its next session.
+    from.on("end", () => to.destroy());
     from.on("data", (chunk: Buffer) => {
       if (left <= 0) return;
       if (!to.destroyed && !to.write(chunk.subarray(0, left))) {
