@@ -69,6 +69,8 @@ export interface Files {
   /** Copies one file, sharing its blocks where the file system can; `already-exists` if anything stands at `to`. */
   copyFile(from: string, to: string): Promise<void>;
   setMode(path: string, mode: number): Promise<void>;
+  /** Gives it to another user and group (needs root). Does not follow a symlink. */
+  setOwner(path: string, uid: number, gid: number): Promise<void>;
   setModifiedTime(path: string, mtimeMs: number): Promise<void>;
   /** Makes a rename or creation in `directory` durable. */
   syncDirectory(directory: string): Promise<void>;

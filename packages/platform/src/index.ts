@@ -26,6 +26,7 @@ export { hostBootId, identifyProcess, isSameProcessAlive, type ProcessIdentity }
 export type {
   ChildProcess,
   ChildStream,
+  HandedFile,
   LaunchOptions,
   ProcessExit,
   Processes,
@@ -33,6 +34,7 @@ export type {
   RunOptions,
   SpawnOptions,
 } from "./processes.ts";
+export { firstHandedDescriptor } from "./processes.ts";
 export { type Random, randomHex } from "./random.ts";
 export { cancelled } from "./real/clock.ts";
 export { realPlatform } from "./real/index.ts";

@@ -10,6 +10,15 @@ export type ProcessExit =
 /** What a child reads or writes: nothing, a pipe to us, our own, or an open file. */
 export type ChildStream = "ignore" | "pipe" | "inherit";
 
+/** The first descriptor of a child's {@link HandedFile}s. */
+export const firstHandedDescriptor = 4;
+
+/** A file that is opened here, with our rights, for a child to have: the descriptors are 4, 5, … in their order. */
+export interface HandedFile {
+  readonly path: string;
+  readonly access: "read" | "update";
+}
+
 export interface SpawnOptions {
   readonly cwd?: string;
   /** The child's whole environment; ours when absent. */
@@ -20,6 +29,7 @@ export interface SpawnOptions {
   readonly stdout?: ChildStream | { readonly appendTo: string };
   /** Default `pipe`. A path appends to that file. */
   readonly stderr?: ChildStream | { readonly appendTo: string };
+  readonly handed?: readonly HandedFile[];
   /** In a process group of its own, so that a terminal's Ctrl-C does not reach it. Default false. */
   readonly ownGroup?: boolean;
   /** Runs the child as this user and group (needs root). */
@@ -60,6 +70,7 @@ export interface RunOptions extends Omit<SpawnOptions, "stdin" | "stdout" | "std
 
 export interface LaunchOptions {
   readonly cwd?: string;
+  readonly handed?: readonly HandedFile[];
   /** The program's whole environment; ours when absent. */
   readonly env?: Readonly<Record<string, string>>;
 }

@@ -241,6 +241,7 @@ export const realFiles: Files = {
       promises.copyFile(from, to, fs.COPYFILE_FICLONE | fs.COPYFILE_EXCL),
     ),
   setMode: (path, mode) => attempt("change the mode of", path, () => promises.chmod(path, mode)),
+  setOwner: (path, uid, gid) => attempt("change the owner of", path, () => promises.lchown(path, uid, gid)),
   setModifiedTime: (path, mtimeMs) =>
     attempt("change the time of", path, () => promises.utimes(path, mtimeMs / 1000, mtimeMs / 1000)),
 

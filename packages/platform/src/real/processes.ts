@@ -12,6 +12,7 @@ import { KelpieError } from "../errors.ts";
 import type {
   ChildProcess,
   ChildStream,
+  HandedFile,
   LaunchOptions,
   ProcessExit,
   ProcessResult,
@@ -76,6 +77,28 @@ function stdio(
   return descriptor;
 }
 
+/** Opens what a child is handed, from descriptor 4 on; 3 is left to whoever starts programs in shells. */
+function handOver(handed: readonly HandedFile[], opened: number[]): ("ignore" | number)[] {
+  const descriptors = handed.map(({ path, access }) => {
+    const descriptor = openHanded(path, access);
+    opened.push(descriptor);
+    return descriptor;
+  });
+  return descriptors.length === 0 ? [] : ["ignore", ...descriptors];
+}
+
+function openHanded(path: string, access: HandedFile["access"]): number {
+  try {
+    return openSync(path, access === "read" ? "r" : "r+");
+  } catch (cause) {
+    const isMissing = cause instanceof Error && "code" in cause && cause.code === "ENOENT";
+    throw new KelpieError(isMissing ? "not-found" : "permission-denied", "Cannot open a file for a program", {
+      where: path,
+      cause,
+    });
+  }
+}
+
 async function spawn(
   command: string,
   args: readonly string[],
@@ -84,8 +107,11 @@ async function spawn(
   if (options.signal?.aborted === true) throw cancelled(options.signal);
   const opened: number[] = [];
   const ownGroup = options.ownGroup ?? false;
+  const streams = (): NonNullable<NodeSpawnOptions["stdio"]> => [
+    ...[options.stdin ?? "ignore", stdio(options.stdout, opened), stdio(options.stderr, opened)],
+    ...handOver(options.handed ?? [], opened),
+  ];
   const nodeOptions: NodeSpawnOptions = {
-    stdio: [options.stdin ?? "ignore", stdio(options.stdout, opened), stdio(options.stderr, opened)],
     detached: ownGroup,
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     ...(options.env === undefined ? {} : { env: { ...options.env } }),
@@ -93,7 +119,7 @@ async function spawn(
     ...(options.gid === undefined ? {} : { gid: options.gid }),
   };
   try {
-    const node = nodeSpawn(command, [...args], nodeOptions);
+    const node = nodeSpawn(command, [...args], { ...nodeOptions, stdio: streams() });
     await new Promise<void>((resolve, reject) => {
       node.once("spawn", resolve);
       node.once("error", (cause) => reject(cannotStart(command, cause)));
@@ -111,20 +137,25 @@ async function spawn(
 async function launch(
   command: string,
   args: readonly string[],
-  { cwd, env }: LaunchOptions = {},
+  { cwd, env, handed = [] }: LaunchOptions = {},
 ): Promise<number> {
-  const node = nodeSpawn(command, [...args], {
-    stdio: "ignore",
-    detached: true,
-    ...(cwd === undefined ? {} : { cwd }),
-    ...(env === undefined ? {} : { env: { ...env } }),
-  });
-  await new Promise<void>((resolve, reject) => {
-    node.once("spawn", resolve);
-    node.once("error", (cause) => reject(cannotStart(command, cause)));
-  });
-  node.unref();
-  return node.pid ?? 0;
+  const opened: number[] = [];
+  try {
+    const node = nodeSpawn(command, [...args], {
+      stdio: ["ignore", "ignore", "ignore", ...handOver(handed, opened)],
+      detached: true,
+      ...(cwd === undefined ? {} : { cwd }),
+      ...(env === undefined ? {} : { env: { ...env } }),
+    });
+    await new Promise<void>((resolve, reject) => {
+      node.once("spawn", resolve);
+      node.once("error", (cause) => reject(cannotStart(command, cause)));
+    });
+    node.unref();
+    return node.pid ?? 0;
+  } finally {
+    for (const descriptor of opened) closeSync(descriptor);
+  }
 }
 
 /** No event tells of the end of a process that is not our child, so this looks, less and less often. */

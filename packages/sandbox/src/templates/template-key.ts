@@ -6,7 +6,7 @@ import type { BootImage, Vmm, VmSpec } from "../vmm/vmm.ts";
 import { fileStamp } from "./stamp.ts";
 
 /** Changes when what is done to a guest before it is saved changes. */
-const formatVersion = 2;
+const formatVersion = 3;
 const keyLength = 32;
 
 /**

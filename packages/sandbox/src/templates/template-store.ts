@@ -11,6 +11,7 @@ import {
   readTextIfPresent,
   writeFileAtomic,
 } from "@kelpie/platform";
+import { unprivilegedGid } from "../vmm/qemu/identity.ts";
 import type { BootImage, SavedMachine } from "../vmm/vmm.ts";
 import { sparseDigest } from "./sparse-digest.ts";
 import { fileStamp } from "./stamp.ts";
@@ -128,10 +129,10 @@ export class TemplateStore {
     const directory = join(this.#root, key);
     const names: readonly string[] = Object.values(templateFiles);
     for (const name of await files.list(staging)) {
-      // QEMU opens the memory for writing even where its writes stay in a copy, so its owner must be allowed to.
-      if (names.includes(name))
-        await files.setMode(join(staging, name), name === templateFiles.memory ? 0o600 : 0o400);
-      else await files.remove(join(staging, name));
+      const path = join(staging, name);
+      if (!names.includes(name)) await files.remove(path);
+      else if (name === templateFiles.memory) await files.setMode(path, await memoryMode(files, path));
+      else await files.setMode(path, 0o400);
     }
     const { rootfs, kernel, initrd } = image;
     await this.#writeRecord(staging, {
@@ -141,6 +142,7 @@ export class TemplateStore {
       stamps: await this.#stamps(staging),
       hostBoot: await hostBootId(files),
     });
+    await files.setMode(staging, 0o700);
     await files.remove(directory);
     await files.rename(staging, directory);
     return { key, saved: savedIn(directory) };
@@ -278,6 +280,15 @@ export class TemplateStore {
     const { files } = this.#platform;
     return (await files.stat(this.#root)) === undefined ? [] : await files.list(this.#root);
   }
+}
+
+/**
+ * QEMU opens the memory for writing even where its writes stay in a copy, so its owner must be allowed to, or the group of
+ * the QEMUs that are no user of ours. One that writes to it nevertheless changes its time, as only an owner could set that back.
+ */
+async function memoryMode(files: Platform["files"], path: string): Promise<number> {
+  const status = await files.stat(path);
+  return status?.gid === unprivilegedGid ? 0o660 : 0o600;
 }
 
 function savedIn(directory: string): SavedMachine {

@@ -25,6 +25,8 @@ export interface TieOptions {
    * no devices, no modules, no network or mount settings, no other processes, and none of it ever again.
    */
   readonly withoutPower?: boolean;
+  /** Runs it as a user without any right (needs root, on Linux). */
+  readonly as?: { readonly uid: number; readonly gid: number; readonly groups: readonly number[] };
 }
 
 /** See {@link TiedCommand}. `missing-tool` on a Linux without util-linux. */
@@ -44,7 +46,7 @@ const powerOverFiles = "-all,+dac_override,+chown,+fowner";
 export async function tieToParent(
   { processes, host }: Parts,
   command: Command,
-  { withoutPower = false }: TieOptions = {},
+  options: TieOptions = {},
 ): Promise<Command> {
   if (host.operatingSystem !== "linux") return command;
   const setpriv = await processes.find("setpriv");
@@ -57,10 +59,18 @@ export async function tieToParent(
     program: setpriv,
     args: [
       ...["--pdeathsig", "KILL", "--no-new-privs"],
-      ...(withoutPower && host.uid === 0 ? ["--inh-caps=-all", `--bounding-set=${powerOverFiles}`] : []),
+      ...rightsLeft(options, host.uid === 0),
       ...["--", command.program, ...command.args],
     ],
   };
+}
+
+function rightsLeft({ withoutPower = false, as }: TieOptions, isRoot: boolean): string[] {
+  if (as !== undefined) {
+    const groups = as.groups.length === 0 ? "--clear-groups" : `--groups=${as.groups.join(",")}`;
+    return [`--reuid=${as.uid}`, `--regid=${as.gid}`, groups, "--inh-caps=-all", "--bounding-set=-all"];
+  }
+  return withoutPower && isRoot ? ["--inh-caps=-all", `--bounding-set=${powerOverFiles}`] : [];
 }
 
 // Job control being off, the shell gives background jobs /dev/null as input: the pipe travels as descriptor 3.

@@ -19,7 +19,6 @@ export const keeperFiles = {
   ended: "ended",
   ready: "ready",
   activity: "activity",
-  control: "control",
 } as const;
 
 /** Why a keeper ended its machine, as it stands in `reason`. */

@@ -4,13 +4,9 @@ import type { VmSpec } from "../vmm.ts";
 import { daemonGuestCid, type DaemonSockets } from "../vsock/daemon-command.ts";
 import type { VsockEndpoint } from "../vsock/vsock-endpoint.ts";
 import { escaped, type QemuOption } from "./option.ts";
+import { sockets } from "./sockets.ts";
 
 type Shape = Pick<VmSpec, "agentPorts" | "carrier" | "runDirectory" | "vsockDevice">;
-
-/** Where the host reaches agent port `index` of a machine with virtio-serial. */
-export function agentSocket(runDirectory: string, index: number): string {
-  return `${runDirectory}/agent.${index}`;
-}
 
 /** Where a machine's vsock daemon listens. */
 export function daemonSockets({ runDirectory }: Pick<Shape, "runDirectory">): DaemonSockets {
@@ -54,12 +50,9 @@ export function vsockEndpoint(spec: Shape, guestCid: number): VsockEndpoint | un
 /** The address of a guest whose device is no machine's yet, or has a daemon of its own. */
 export const anyGuestCid = daemonGuestCid;
 
-function serialPorts({ agentPorts, runDirectory }: Shape): QemuOption[] {
+function serialPorts({ agentPorts }: Shape): QemuOption[] {
   const ports = Array.from({ length: agentPorts }, (_, index): QemuOption[] => [
-    [
-      "-chardev",
-      `socket,id=agent${index},path=${escaped(agentSocket(runDirectory, index))},server=on,wait=off`,
-    ],
+    ["-chardev", `socket,id=agent${index},path=${sockets.agent(index)},server=on,wait=off`],
     // Port 0 of the bus is reserved for a console of the old kind.
     [
       "-device",

@@ -19,8 +19,8 @@ const setting: QemuSetting = {
   accelerator: "tcg",
   firmware: undefined,
   overlay: "/r/root.qcow2",
-  qmpSocket: "/r/qmp",
-  controlSocket: undefined,
+  isKept: false,
+  descriptorSets: [],
   seccomp: true,
   guestCid: 3,
 };
@@ -78,15 +78,21 @@ test("the image is only ever read, and writes go to the overlay", () => {
 test("each agent port has its own socket and the name that the guest looks for", () => {
   const options = qemuOptions({ ...spec, agentPorts: 3 }, setting).map(([, option]) => option ?? "");
   for (const index of [0, 1, 2]) {
-    assert.ok(options.includes(`socket,id=agent${index},path=/r/agent.${index},server=on,wait=off`));
+    assert.ok(options.includes(`socket,id=agent${index},path=vm/agent.${index},server=on,wait=off`));
     assert.ok(options.some((option) => option.endsWith(`chardev=agent${index},name=kelpie.agent.${index}`)));
   }
 });
 
 test("a comma in a path stays in its option", () => {
-  const options = qemuOptions({ ...spec, runDirectory: "/a,b" }, { ...setting, qmpSocket: "/a,b/qmp" });
-  assert.ok(options.some(([, option]) => option === "socket,id=qmp,path=/a,,b/qmp,server=off"));
-  assert.ok(options.some(([, option]) => option?.includes("path=/a,,b/agent.0,") === true));
+  const saved = { memory: "/a,b/memory", state: "/a,b/state", disk: "/a,b/disk" };
+  const options = qemuOptions({ ...spec, origin: { kind: "restore", saved } }, setting);
+  assert.ok(options.some(([, option]) => option?.includes("mem-path=/a,,b/memory,") === true));
+});
+
+test("descriptors that QEMU is handed become sets of their number", () => {
+  const options = qemuOptions(spec, { ...setting, descriptorSets: [4, 6] });
+  const sets = options.filter(([name]) => name === "-add-fd").map(([, option]) => option);
+  assert.deepEqual(sets, ["fd=4,set=4", "fd=6,set=6"]);
 });
 
 test("the kernel's command line says what the contract asks for", () => {
@@ -135,10 +141,8 @@ test("a restored machine's layer lies over the saved one, which is only ever rea
 });
 
 test("a machine under a keeper listens for its controllers, and nothing of its saved state depends on that", () => {
-  const options = qemuOptions(spec, { ...setting, controlSocket: "/run/control" }).map((option) =>
-    option.join(" "),
-  );
-  assert.ok(options.includes("-chardev socket,id=control,path=/run/control,server=on,wait=off"));
+  const options = qemuOptions(spec, { ...setting, isKept: true }).map((option) => option.join(" "));
+  assert.ok(options.includes("-chardev socket,id=control,path=vm/control,server=on,wait=off"));
   assert.ok(options.includes("-mon chardev=events,mode=control"));
   const devices = (all: readonly string[]): string[] => all.filter((option) => option.startsWith("-device"));
   const tied = qemuOptions(spec, setting).map((option) => option.join(" "));

@@ -6,6 +6,7 @@ import { carrierOptions } from "./agent-carrier.ts";
 import { escaped, type QemuOption } from "./option.ts";
 import { ninepOptions, slotOptions } from "./plug.ts";
 import { kernelCommandLine } from "../kernel-command-line.ts";
+import { sockets } from "./sockets.ts";
 import type { VmSpec } from "../vmm.ts";
 
 /** What beside the spec decides the command line. */
@@ -15,10 +16,10 @@ export interface QemuSetting {
   readonly firmware: string | undefined;
   /** The private writable layer, a qcow2 file. */
   readonly overlay: string;
-  /** A Unix socket on which we listen and that QEMU connects to. */
-  readonly qmpSocket: string;
-  /** A Unix socket on which a QEMU under a keeper listens for whoever wants to control it later. */
-  readonly controlSocket: string | undefined;
+  /** Whether it runs under a keeper: it then listens on a socket for whoever wants to control it later. */
+  readonly isKept: boolean;
+  /** Descriptors that become sets of the same number, from which disks are opened. */
+  readonly descriptorSets: readonly number[];
   /** Whether this QEMU can confine itself with seccomp. */
   readonly seccomp: boolean;
   /** The guest's vsock address, where it has one of this host's. */
@@ -53,9 +54,10 @@ export function qemuOptions(spec: VmSpec, setting: QemuSetting): QemuOption[] {
     ["-kernel", image.kernel],
     ...(image.withoutInitrd === true ? [] : [["-initrd", image.initrd] as const]),
     ["-append", commandLine(spec, setting)],
-    ["-chardev", `socket,id=qmp,path=${escaped(setting.qmpSocket)},server=off`],
+    ["-chardev", `socket,id=qmp,path=${sockets.qmp},server=off`],
     ["-mon", "chardev=qmp,mode=control"],
-    ...(setting.controlSocket === undefined ? tiedStreams : keptStreams(setting.controlSocket)),
+    ...(setting.isKept ? keptStreams : tiedStreams),
+    ...setting.descriptorSets.map((number) => ["-add-fd", `fd=${number},set=${number}`] as const),
     ["-serial", "chardev:console"],
     ["-blockdev", json(rootDisk(spec, setting.overlay))],
     ["-device", "virtio-blk-pci,drive=root"],
@@ -71,17 +73,15 @@ export function qemuOptions(spec: VmSpec, setting: QemuSetting): QemuOption[] {
 const tiedStreams: readonly QemuOption[] = [["-chardev", "stdio,id=console,signal=off"]];
 
 /** The keeper's pipes: QEMU's events on the standard streams, the console on descriptor 3. */
-function keptStreams(controlSocket: string): QemuOption[] {
-  return [
-    ["-chardev", "stdio,id=events,signal=off"],
-    ["-mon", "chardev=events,mode=control"],
-    ["-add-fd", "fd=3,set=1"],
-    // Opened to append, because a pipe cannot be emptied first.
-    ["-chardev", "file,id=console,path=/dev/fdset/1,append=on"],
-    ["-chardev", `socket,id=control,path=${escaped(controlSocket)},server=on,wait=off`],
-    ["-mon", "chardev=control,mode=control"],
-  ];
-}
+const keptStreams: readonly QemuOption[] = [
+  ["-chardev", "stdio,id=events,signal=off"],
+  ["-mon", "chardev=events,mode=control"],
+  ["-add-fd", "fd=3,set=1"],
+  // Opened to append, because a pipe cannot be emptied first.
+  ["-chardev", "file,id=console,path=/dev/fdset/1,append=on"],
+  ["-chardev", `socket,id=control,path=${sockets.control},server=on,wait=off`],
+  ["-mon", "chardev=control,mode=control"],
+];
 
 /** No new programs, no other user, nothing that QEMU needs only for features that we do not use. */
 const confinement: QemuOption = [

@@ -171,7 +171,7 @@ test("a start that fails leaves nothing running, and QEMU's words in the error",
   const vmm = await openTinyQemu(home.path);
   const spec = await specFor(home.path, "hangs", {});
   const started: Promise<VirtualMachine> = vmm.start(
-    { ...spec, image: { ...spec.image, initrd: `${home.path}/absent` } },
+    { ...spec, image: { ...spec.image, initrd: home.path } },
     never,
   );
   await assert.rejects(

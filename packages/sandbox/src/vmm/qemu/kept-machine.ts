@@ -5,12 +5,11 @@ import { join } from "node:path";
 import { acquireFileLock, KelpieError, type Platform } from "@kelpie/platform";
 import { asObject } from "../../qmp/messages.ts";
 import { QmpClient } from "../../qmp/qmp-client.ts";
-import { keeperFiles } from "../keeper/keeper-script.ts";
 import { KeptWatch } from "../keeper/kept-watch.ts";
 import type { StopReason, VmState } from "../vm-state.ts";
 import type { AttachedMachine, Diagnosis, RunStatus } from "../vmm.ts";
 import { connectEndpoint, readEndpoint } from "../vsock/vsock-endpoint.ts";
-import { agentSocket } from "./agent-carrier.ts";
+import { agentSocket, sockets } from "./sockets.ts";
 
 const controlWithinMs = 10_000;
 
@@ -89,11 +88,13 @@ export class KeptMachine implements AttachedMachine {
   /** Uses QEMU's control channel for a moment. It has one user at a time, so others wait. */
   async control<T>(use: (qmp: QmpClient) => Promise<T>): Promise<T> {
     const { clock, network } = this.#platform;
-    const path = join(this.#directory, keeperFiles.control);
+    const path = join(this.#directory, sockets.control);
+    // Not beside the socket: that directory is QEMU's.
+    const lock = join(this.#directory, "control.lock");
     using deadline = clock.deadline(controlWithinMs, "QEMU's answer");
     const { signal } = deadline;
     const purpose = "controlling a virtual machine";
-    await using _lock = await acquireFileLock(this.#platform, `${path}.lock`, {
+    await using _lock = await acquireFileLock(this.#platform, lock, {
       purpose,
       timeoutMs: controlWithinMs,
       signal,

@@ -23,27 +23,31 @@ type Parts = Pick<Platform, "clock" | "files" | "network">;
 export interface MigrationOptions {
   /** The file of the device state. */
   readonly state: string;
-  /** A path for a Unix socket, free and short. */
+  /** A path for a Unix socket, free and short, and its name as QEMU knows it. */
   readonly socket: string;
+  readonly name: string;
+  /** Lets QEMU use the socket that we listen on. */
+  readonly give: () => Promise<void>;
   readonly signal: AbortSignal;
 }
 
 /** Stops the machine and writes its state to a new file. Its memory and disks are complete in their files afterwards. */
 export async function saveState(platform: Parts, qmp: QmpClient, options: MigrationOptions): Promise<void> {
   const { clock, files, network } = platform;
-  const { state, socket, signal } = options;
+  const { state, socket, name, give, signal } = options;
   using deadline = clock.deadline(completesWithinMs, "Saving the machine");
   const stop = AbortSignal.any([signal, deadline.signal]);
   const connection = Promise.withResolvers<Duplex>();
   const listener = await network.listenUnix(socket, connection.resolve);
   try {
+    await give();
     await qmp.execute("stop");
     await qmp.execute("migrate-set-capabilities", { capabilities });
     await using file = await files.open(state, "create", 0o600);
     const written = connection.promise.then((stream) => drainInto(stream, file));
     const finished = completed(qmp, stop);
     for (const promise of [written, finished]) promise.catch(() => undefined);
-    await qmp.execute("migrate", { uri: `unix:${socket}` });
+    await qmp.execute("migrate", { uri: `unix:${name}` });
     await orAborted(Promise.all([written, finished]), stop);
     await file.sync();
   } finally {
@@ -60,7 +64,7 @@ export async function restoreState(
   options: MigrationOptions,
 ): Promise<void> {
   const { clock, files, network } = platform;
-  const { state, socket, signal } = options;
+  const { state, socket, name, signal } = options;
   using deadline = clock.deadline(completesWithinMs, "Restoring the machine");
   const stop = AbortSignal.any([signal, deadline.signal]);
   const content = files.readFile(state, stateLimitBytes);
@@ -68,7 +72,7 @@ export async function restoreState(
   const [bytes] = await Promise.all([
     content,
     qmp.execute("migrate-set-capabilities", { capabilities }),
-    qmp.execute("migrate-incoming", { uri: `unix:${socket}` }),
+    qmp.execute("migrate-incoming", { uri: `unix:${name}` }),
   ]);
   const finished = completed(qmp, stop);
   finished.catch(() => undefined);

@@ -9,14 +9,23 @@ import { describeStop, nextVmState, type StopReason, type VmEvent, type VmState 
 import type { PluggableDevice } from "../pluggable.ts";
 import type { Diagnosis, VirtualMachine, VmSpec } from "../vmm.ts";
 import { connectEndpoint, type VsockEndpoint } from "../vsock/vsock-endpoint.ts";
-import { agentSocket } from "./agent-carrier.ts";
-import { restoreState, saveState } from "./migration.ts";
+import { giveTo, reachable } from "./hand-over.ts";
+import type { QemuIdentity } from "./identity.ts";
+import { type MigrationOptions, restoreState, saveState } from "./migration.ts";
 import type { MonitorProcess } from "./monitor-process.ts";
 import { plugCommands } from "./plug.ts";
 import { shutdownReason } from "./shutdown-reason.ts";
+import { agentSocket, sockets } from "./sockets.ts";
 
 const monitorConnectsWithinMs = 30_000;
 const processEndsWithinMs = 2_000;
+
+/** What of a machine matters while it runs. */
+export interface MachineSetting extends Pick<VmSpec, "runDirectory" | "plugSlots"> {
+  readonly identity: QemuIdentity;
+  /** The host's end of its vsock; undefined where the agent is reached by virtio-serial. */
+  readonly vsock: VsockEndpoint | undefined;
+}
 
 /** One QEMU process. */
 export class QemuMachine implements VirtualMachine {
@@ -26,6 +35,7 @@ export class QemuMachine implements VirtualMachine {
   #isReleased = false;
   readonly #platform: Pick<Platform, "clock" | "files" | "host" | "network" | "processes">;
   readonly #process: MonitorProcess;
+  readonly #identity: QemuIdentity;
   readonly #runDirectory: string;
   readonly #freeSlots: number[];
   readonly #vsock: VsockEndpoint | undefined;
@@ -33,9 +43,9 @@ export class QemuMachine implements VirtualMachine {
   constructor(
     platform: Pick<Platform, "clock" | "files" | "host" | "network" | "processes">,
     process: MonitorProcess,
-    { runDirectory, plugSlots = 0 }: Pick<VmSpec, "runDirectory" | "plugSlots">,
-    vsock: VsockEndpoint | undefined,
+    { runDirectory, plugSlots = 0, identity, vsock }: MachineSetting,
   ) {
+    this.#identity = identity;
     this.#vsock = vsock;
     this.#freeSlots = Array.from({ length: plugSlots }, (_, index) => index);
     this.#platform = platform;
@@ -99,7 +109,7 @@ export class QemuMachine implements VirtualMachine {
   async save(state: string, signal: AbortSignal): Promise<void> {
     const qmp = this.#qmp;
     if (qmp === undefined) throw new KelpieError("internal", "A machine is saved before it runs");
-    await saveState(this.#platform, qmp, { state, socket: `${this.#runDirectory}/save`, signal });
+    await saveState(this.#platform, qmp, { state, signal, ...this.#socket(sockets.save) });
   }
 
   connectAgent(index: number, signal: AbortSignal): Promise<Duplex> {
@@ -112,7 +122,8 @@ export class QemuMachine implements VirtualMachine {
     if (slot === undefined || this.#qmp === undefined) {
       throw new KelpieError("limit-exceeded", `There is no free slot for ${device.name} in the machine`);
     }
-    for (const { command, args } of plugCommands(device, slot)) await this.#qmp.execute(command, args);
+    const given = await this.#within(device);
+    for (const { command, args } of plugCommands(given, slot)) await this.#qmp.execute(command, args);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -132,13 +143,39 @@ export class QemuMachine implements VirtualMachine {
 
   async #restore(qmp: QmpClient, state: string, signal: AbortSignal): Promise<void> {
     try {
-      await restoreState(this.#platform, qmp, { state, socket: `${this.#runDirectory}/restore`, signal });
+      await restoreState(this.#platform, qmp, { state, signal, ...this.#socket(sockets.restore) });
     } catch (cause) {
       if (signal.aborted) throw cause;
       throw new KelpieError("boot-failed", "QEMU did not take the saved state", {
         found: await this.#inItsWords(describeError(cause)),
         cause,
       });
+    }
+  }
+
+  #socket(name: string): Pick<MigrationOptions, "socket" | "name" | "give"> {
+    const socket = `${this.#runDirectory}/${name}`;
+    return { socket, name, give: () => giveTo(this.#platform.files, this.#identity, socket) };
+  }
+
+  /** The device with what stands behind it as QEMU reaches it. */
+  async #within(device: PluggableDevice): Promise<PluggableDevice> {
+    const reach = (path: string): Promise<string> =>
+      reachable(this.#platform.files, this.#identity, this.#runDirectory, path);
+    switch (device.kind) {
+      case "disk":
+        return { ...device, path: await reach(device.path) };
+      case "virtiofs":
+        return { ...device, socket: await reach(device.socket) };
+      case "network": {
+        const { backend } = device;
+        if (backend.kind !== "socket") return device;
+        return { ...device, backend: { ...backend, path: await reach(backend.path) } };
+      }
+      case "9p":
+        return device;
+      default:
+        return device satisfies never;
     }
   }
 

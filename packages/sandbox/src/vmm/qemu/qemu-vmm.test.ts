@@ -66,7 +66,7 @@ test("disposing a running machine ends it, and no socket of QEMU's listens any m
     stream.destroy();
     await machine[Symbol.asyncDispose]();
     assert.deepEqual(await machine.stopped, { kind: "host-request" });
-    const socket = connect(`${directory}/run/agent.0`);
+    const socket = connect(`${directory}/run/vm/agent.0`);
     await assert.rejects(once(socket, "connect"));
   });
 });
@@ -95,7 +95,8 @@ test("what QEMU refuses is an error with QEMU's words", { skip }, async () => {
   await using home = await files.temporaryDirectory("kelpie-vmm-");
   const vmm = await openTinyQemu(home.path);
   const spec = await specFor(home.path, "hangs");
-  const initrd = `${home.path}/absent`;
+  // A directory is none.
+  const initrd = home.path;
   await assert.rejects(
     vmm.start({ ...spec, image: { ...spec.image, initrd } }, never),
     fails("boot-failed", /exit code 1\n.*could not load initrd/s),
@@ -143,14 +144,15 @@ for (const whom of ["process", "process group"] as const) {
   });
 }
 
-/** The id of the QEMU whose command line names `directory`. */
+/** The id of the QEMU that works below `directory`. */
 async function qemuOf(directory: string): Promise<number> {
   for (const pid of await files.list("/proc")) {
     if (!/^\d+$/.test(pid) || Number(pid) === process.pid) continue;
     const line = await files.readFile(`/proc/${pid}/cmdline`, 100_000).catch(() => undefined);
     const text = line === undefined ? "" : Buffer.from(line).toString();
-    if (text.startsWith("/") && text.includes("qemu-system-aarch64\0") && text.includes(`${directory}/`))
-      return Number(pid);
+    const workingDirectory = await files.readLink(`/proc/${pid}/cwd`).catch(() => "");
+    const isQemu = text.startsWith("/") && text.includes("qemu-system-aarch64\0");
+    if (isQemu && workingDirectory.startsWith(`${directory}/`)) return Number(pid);
   }
   throw new KelpieError("not-found", `No QEMU runs for ${directory}`);
 }
@@ -164,11 +166,13 @@ test("devices of every kind that needs no daemon are plugged into a running mach
   const spec = { ...(await specFor(home.path, "hangs")), plugSlots: 4, ninepDirectories: [shared] };
   await using machine = await vmm.start(spec, never);
   const connected = Promise.withResolvers<Duplex>();
-  const listener = await realPlatform.network.listenUnix(`${home.path}/net`, connected.resolve);
-  const disk = { kind: "disk", name: "work", path: spec.image.rootfs, readOnly: true } as const;
+  const listener = await realPlatform.network.listenUnix(`${spec.runDirectory}/net`, connected.resolve);
+  const path = `${spec.runDirectory}/disk`;
+  await files.copyFile(spec.image.rootfs, path);
+  const disk = { kind: "disk", name: "work", path, readOnly: true } as const;
   const mac = "52:54:00:6b:65:6c";
   const backends = [
-    { kind: "socket", path: `${home.path}/net` },
+    { kind: "socket", path: `${spec.runDirectory}/net` },
     { kind: "closed", publish: [{ hostAddress: "127.0.0.1", hostPort: 0, guestPort: 80 }] },
   ] as const;
   await machine.plug(disk);
@@ -185,24 +189,69 @@ test("a device that QEMU refuses is told with its words", { skip }, async () => 
   const vmm = await openTinyQemu(home.path);
   const spec = { ...(await specFor(home.path, "hangs")), plugSlots: 1 };
   await using machine = await vmm.start(spec, never);
-  const absent = { kind: "disk", name: "work", path: `${home.path}/absent`, readOnly: false } as const;
+  const absent = {
+    kind: "disk",
+    name: "work",
+    path: `${spec.runDirectory}/absent`,
+    readOnly: false,
+  } as const;
   await assert.rejects(machine.plug(absent), fails("process-failed", /No such file/));
 });
 
-test("a QEMU that root starts has no power but over files, and gets none again", {
-  skip:
-    skip === false && (process.getuid?.() !== 0 || process.platform !== "linux")
-      ? "only root has power to lose"
-      : skip,
+const skipUnlessRoot =
+  skip === false && (process.getuid?.() !== 0 || process.platform !== "linux")
+    ? "only root has power to lose"
+    : skip;
+
+async function rightsOf(directory: string): Promise<Readonly<Record<string, string>>> {
+  const status = await readFile(`/proc/${await qemuOf(directory)}/status`, "utf8");
+  const field = (name: string): string =>
+    new RegExp(`^${name}:[\\t ]*(.*)$`, "m").exec(status)?.[1]?.trim() ?? "";
+  const names = ["Uid", "Gid", "Groups", "CapBnd", "CapPrm", "CapEff", "CapAmb", "NoNewPrivs", "Seccomp"];
+  return Object.fromEntries(names.map((name) => [name, field(name)]));
+}
+
+test("a QEMU that root starts is a user of its own without any right, and gets none again", {
+  skip: skipUnlessRoot,
 }, async () => {
-  await withMachine("hangs", async (_, directory) => {
-    const status = await readFile(`/proc/${await qemuOf(directory)}/status`, "utf8");
-    const field = (name: string): string | undefined =>
-      new RegExp(`^${name}:\\s*(\\S+)`, "m").exec(status)?.[1];
-    const chownOverrideAndOwner = "000000000000000b";
-    assert.equal(field("CapBnd"), chownOverrideAndOwner);
-    assert.equal(field("CapEff"), chownOverrideAndOwner);
-    assert.equal(field("NoNewPrivs"), "1");
-    assert.equal(field("Seccomp"), "2");
-  });
+  const uids = new Set<string>();
+  for (const origin of ["boot", "boot-to-save"] as const) {
+    await using home = await files.temporaryDirectory("kelpie-vmm-");
+    const vmm = await openTinyQemu(home.path);
+    const spec = await specFor(home.path, "hangs");
+    const saved = { memory: `${home.path}/memory`, disk: `${home.path}/disk` };
+    await using machine = await vmm.start({ ...spec, origin: { kind: origin, ...saved } }, never);
+    assert.equal(machine.state.kind, "running");
+    const { Uid = "", Gid, Groups, ...rights } = await rightsOf(home.path);
+    const [uid = ""] = Uid.split("\t");
+    assert.ok(Number(uid) >= 0x6b000000 && Number(uid) <= 0x6bffffff, Uid);
+    assert.equal(Uid, [uid, uid, uid, uid].join("\t"));
+    assert.equal(Gid, new Array(4).fill(0x6b656c70).join("\t"));
+    assert.equal(Groups, "");
+    const none = "0000000000000000";
+    const nothing = { CapBnd: none, CapPrm: none, CapEff: none, CapAmb: none };
+    assert.deepEqual(rights, { ...nothing, NoNewPrivs: "1", Seccomp: "2" });
+    uids.add(uid);
+  }
+  assert.equal(uids.size, 2);
+});
+
+test("a QEMU that serves 9p for root stays root, with no power but over files", {
+  skip: skipUnlessRoot,
+}, async () => {
+  await using home = await files.temporaryDirectory("kelpie-vmm-");
+  const vmm = await openTinyQemu(home.path);
+  const shared = { name: "tree", path: home.path, readOnly: true };
+  const spec = { ...(await specFor(home.path, "hangs")), ninepDirectories: [shared] };
+  await using machine = await vmm.start(spec, never);
+  assert.equal(machine.state.kind, "running");
+  const { Uid, CapBnd, CapEff, NoNewPrivs, Seccomp } = await rightsOf(home.path);
+  const chownOverrideAndOwner = "000000000000000b";
+  assert.deepEqual(
+    { Uid, CapBnd, CapEff, NoNewPrivs, Seccomp },
+    {
+      ...{ Uid: "0\t0\t0\t0", CapBnd: chownOverrideAndOwner, CapEff: chownOverrideAndOwner },
+      ...{ NoNewPrivs: "1", Seccomp: "2" },
+    },
+  );
 });

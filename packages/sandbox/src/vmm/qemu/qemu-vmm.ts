@@ -4,7 +4,6 @@ import type { Duplex } from "node:stream";
 import { type Architecture, KelpieError, type Platform } from "@kelpie/platform";
 import { type AcceleratorChoice, chooseAccelerator } from "../probe/choose-accelerator.ts";
 import { launchKeeper } from "../keeper/keeper.ts";
-import { keeperFiles } from "../keeper/keeper-script.ts";
 import { requireShortPath } from "../socket-path.ts";
 import { type Command, tieToParent, tieToUs } from "../tied-command.ts";
 import { requireCapabilities } from "../require-capabilities.ts";
@@ -12,15 +11,19 @@ import type { VirtualMachine, Vmm, VmSpec } from "../vmm.ts";
 import { withVsockDaemon } from "../vsock/daemon-command.ts";
 import { randomGuestCid, writeEndpoint } from "../vsock/vsock-endpoint.ts";
 import type { Accelerator } from "./accelerator.ts";
-import { agentSocket, anyGuestCid, daemonSockets, vsockEndpoint } from "./agent-carrier.ts";
+import { anyGuestCid, daemonSockets, vsockEndpoint } from "./agent-carrier.ts";
 import { qemuOptions, type QemuSetting } from "./arguments.ts";
 import { qemuCapabilities } from "./capabilities.ts";
 import { findQemu, type QemuInstallation } from "./find-qemu.ts";
 import { keptMonitorProcess, type MonitorProcess, ownMonitorProcess } from "./monitor-process.ts";
+import { byDescriptor, byPath, type ReachableFiles } from "./handed-files.ts";
+import { giveTo, prepareFor } from "./hand-over.ts";
+import { type QemuIdentity, qemuIdentity } from "./identity.ts";
 import { flatten } from "./option.ts";
 import { processorIdentity } from "./processor-identity.ts";
 import { QemuMachine } from "./qemu-machine.ts";
 import { emptyQcow2 } from "./qcow2.ts";
+import { agentSocket, sockets } from "./sockets.ts";
 
 const sectorBytes = 512;
 
@@ -48,23 +51,26 @@ export class QemuVmm implements Vmm {
     const { runDirectory } = spec;
     requireCapabilities(this, { ...spec, architecture: spec.image.architecture });
     requireVsock(spec);
-    const qmpSocket = `${runDirectory}/qmp`;
     const overlay = spec.origin?.kind === "boot-to-save" ? spec.origin.disk : `${runDirectory}/root.qcow2`;
     requireShortPath(agentSocket(runDirectory, spec.agentPorts));
     await this.#writeOverlay(spec, overlay);
+    const identity = await qemuIdentity(this.#platform, spec, this.accelerator);
+    await prepareFor(this.#platform.files, identity, spec);
+    const qmpSocket = `${runDirectory}/${sockets.qmp}`;
 
     await using cleanup = new AsyncDisposableStack();
     const connection = Promise.withResolvers<Duplex>();
     const listener = await network.listenUnix(qmpSocket, connection.resolve);
     // The listener is gone only when its connection is, so nothing waits for this.
     cleanup.defer(() => void listener[Symbol.asyncDispose]());
-    const setting = this.#setting(overlay, qmpSocket, spec);
-    const endpoint = vsockEndpoint(spec, setting.guestCid);
-    if (endpoint !== undefined && spec.keep !== undefined) {
-      await writeEndpoint(this.#platform, runDirectory, endpoint);
+    await giveTo(this.#platform.files, identity, qmpSocket);
+    const guestCid = randomGuestCid(this.#platform);
+    const vsock = vsockEndpoint(spec, guestCid);
+    if (vsock !== undefined && spec.keep !== undefined) {
+      await writeEndpoint(this.#platform, runDirectory, vsock);
     }
-    const monitor = await this.#startProcess(spec, setting);
-    const machine = new QemuMachine(this.#platform, monitor, spec, endpoint);
+    const monitor = await this.#startProcess(spec, overlay, identity, guestCid);
+    const machine = new QemuMachine(this.#platform, monitor, { ...spec, identity, vsock });
     try {
       const restored = spec.origin?.kind === "restore" ? spec.origin.saved.state : undefined;
       await machine.openMonitor(connection.promise, signal, restored);
@@ -77,8 +83,10 @@ export class QemuVmm implements Vmm {
 
   /** The program, and its whole command line with names for what differs from one machine to the next. */
   async stateKey(spec: VmSpec): Promise<string> {
+    // A keeper is beside the machine, not in it.
+    const { keep: _keep, ...machine } = spec;
     const shape: VmSpec = {
-      ...spec,
+      ...machine,
       // Whatever else an image says of how it boots stays.
       image: { ...spec.image, rootfs: "rootfs", kernel: "kernel", initrd: "initrd" },
       hostname: "template",
@@ -91,26 +99,36 @@ export class QemuVmm implements Vmm {
       program: this.#installation.buildId,
       processor: await processorIdentity(this.#platform.files, this.accelerator),
       diskBytes: await this.#diskBytes(spec),
-      options: qemuOptions(shape, { ...this.#setting("disk", "qmp", {}), guestCid: anyGuestCid }),
+      options: qemuOptions(shape, this.#setting(byPath(shape, "disk"), anyGuestCid)),
     });
   }
 
   /** QEMU as a child that ends with us, or under a keeper. */
-  async #startProcess(spec: VmSpec, setting: QemuSetting): Promise<MonitorProcess> {
+  async #startProcess(
+    spec: VmSpec,
+    overlay: string,
+    identity: QemuIdentity,
+    guestCid: number,
+  ): Promise<MonitorProcess> {
     const { processes } = this.#platform;
     const { runDirectory, keep } = spec;
+    const reached = (identity.kind === "unprivileged" ? byDescriptor : byPath)(spec, overlay);
+    const { handed } = reached;
+    const options = qemuOptions(reached.spec, this.#setting(reached, guestCid));
     const qemu = await this.#withDaemon(spec, {
       program: this.#installation.program,
-      args: flatten(qemuOptions(spec, setting)),
+      args: flatten(options),
     });
+    const rights = identity.kind === "unprivileged" ? { as: identity } : { withoutPower: true };
     if (keep !== undefined) {
-      const tied = await tieToParent(this.#platform, qemu, { withoutPower: true });
-      const keeperPid = await launchKeeper(this.#platform, tied, keep, { cwd: runDirectory });
+      const tied = await tieToParent(this.#platform, qemu, rights);
+      const keeperPid = await launchKeeper(this.#platform, tied, keep, { cwd: runDirectory, handed });
       return await keptMonitorProcess(this.#platform, keeperPid, runDirectory);
     }
-    const command = await tieToUs(this.#platform, qemu, { withoutPower: true });
+    const command = await tieToUs(this.#platform, qemu, rights);
     const child = await processes.spawn(command.program, command.args, {
       cwd: runDirectory,
+      handed,
       stdin: command.needsStdinPipe ? "pipe" : "ignore",
       // A Ctrl-C at the terminal is for us: we end the machine in order.
       ownGroup: true,
@@ -125,15 +143,15 @@ export class QemuVmm implements Vmm {
     return await withVsockDaemon(this.#platform, qemu, vsockDevice.daemon, daemonSockets(spec));
   }
 
-  #setting(overlay: string, qmpSocket: string, { keep, runDirectory }: Partial<VmSpec>): QemuSetting {
+  #setting({ spec, overlay, sets }: ReachableFiles, guestCid: number): QemuSetting {
     return {
       accelerator: this.accelerator,
       firmware: this.#installation.quickFirmware,
       overlay,
-      qmpSocket,
-      controlSocket: keep === undefined ? undefined : `${runDirectory}/${keeperFiles.control}`,
+      isKept: spec.keep !== undefined,
+      descriptorSets: sets,
       seccomp: this.#platform.host.operatingSystem === "linux",
-      guestCid: randomGuestCid(this.#platform),
+      guestCid,
     };
   }
 
