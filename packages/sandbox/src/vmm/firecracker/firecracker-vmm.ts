@@ -87,7 +87,7 @@ export class FirecrackerVmm implements Vmm {
       return [restoreCall(state, memory)];
     }
     const own = origin?.kind === "boot-to-save" ? origin.disk : disk;
-    const kernels = join(this.#setting.home, "cache", "kernels");
+    const kernels = join(this.#setting.home, "cache", "vmlinux");
     const kernel = await directKernel(this.#platform, image, kernels);
     await copyDisk(this.#platform, image.rootfs, own, await this.#diskBytes(spec), signal);
     // The saved machine names its disk as every machine does.
