@@ -12,6 +12,7 @@ import { bootFiles, ImageStore } from "@kelpie/images";
 import { realPlatform } from "@kelpie/platform";
 import { TemplateStore } from "@kelpie/sandbox";
 import { transferLine } from "./output/transfer.ts";
+import { compileCache, root } from "./testing/kelpie-command.ts";
 import {
   addTinyImage,
   tinyImageArchitecture as architecture,
@@ -19,7 +20,6 @@ import {
   tinyImageVersion,
 } from "./testing/tiny-image.ts";
 
-const main = join(import.meta.dirname, "main.ts");
 const version = tinyImageVersion;
 const hasRegistry = spawnSync("docker-registry", ["--version"]).error === undefined;
 
@@ -37,8 +37,13 @@ async function world(): Promise<World> {
   const home = join(directory, "home");
   await addTinyImage(home);
   const run = async (kelpieHome: string, ...args: readonly string[]): Promise<string> => {
-    const env = { ...process.env, KELPIE_HOME: kelpieHome, HOME: directory };
-    const { stdout } = await promisify(execFile)(process.execPath, [main, ...args], { env });
+    const env = {
+      ...process.env,
+      NODE_COMPILE_CACHE: compileCache,
+      KELPIE_HOME: kelpieHome,
+      HOME: directory,
+    };
+    const { stdout } = await promisify(execFile)(join(root, "kelpie"), args, { env });
     return stdout;
   };
   return {

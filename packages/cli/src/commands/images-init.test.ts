@@ -8,11 +8,10 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { loadSpec } from "@kelpie/images";
 import { realPlatform } from "@kelpie/platform";
-
-const main = join(import.meta.dirname, "../main.ts");
+import { root } from "../testing/kelpie-command.ts";
 
 function init(directory: string, args: readonly string[]): { status: number | null; stderr: string } {
-  return spawnSync(process.execPath, [main, "images", "init", ...args], { cwd: directory, encoding: "utf8" });
+  return spawnSync(join(root, "kelpie"), ["images", "init", ...args], { cwd: directory, encoding: "utf8" });
 }
 
 function scratch(): { readonly path: string } & Disposable {

@@ -12,6 +12,8 @@ import { realPlatform } from "@kelpie/platform";
 export const root = join(import.meta.dirname, "../../../..");
 
 const userCache = join(process.env["KELPIE_HOME"] ?? join(homedir(), ".kelpie"), "cache");
+/** What Node.js has compiled of the command, for homes that begin empty. */
+export const compileCache = join(userCache, "node-compile");
 /** A first build compiles the guest's programs. */
 const timeoutMs = 900_000;
 
