@@ -48,6 +48,8 @@ export interface PreparedBench {
   readonly bytes?: number;
   /** Operations in one run: times are divided by it. */
   readonly operations?: number;
+  /** After the last run: what else was measured, in a line. */
+  readonly note?: () => string;
 }
 
 /** Milliseconds (of one operation, where there are several in a run). */
@@ -70,6 +72,7 @@ export type BenchResult =
       /** The most memory that the case's process had resident, preparation included. */
       readonly peakMebibytes: number;
       readonly goal?: BenchGoal;
+      readonly note?: string;
     }
   | { readonly status: "skipped"; readonly name: string; readonly reason: string }
   | { readonly status: "failed"; readonly name: string; readonly reason: string };

@@ -18,7 +18,7 @@ export async function measureCase(
   if ("skip" in prepared) return { status: "skipped", name, reason: prepared.skip };
   try {
     const [own, others] = await sample(prepared, benchCase.warmUps ?? defaultWarmUps, runs);
-    const { operations = 1, bytes, reference } = prepared;
+    const { operations = 1, bytes, reference, note } = prepared;
     const timing = timingOf(own, operations);
     const compared = reference && { name: reference.name, timing: timingOf(others, operations) };
     return {
@@ -31,6 +31,7 @@ export async function measureCase(
       }),
       peakMebibytes: process.resourceUsage().maxRSS / 1024,
       ...(goal && { goal }),
+      ...(note && { note: note() }),
     };
   } finally {
     await prepared.cleanUp?.();

@@ -2,7 +2,7 @@
 
 import type { BenchGoal, BenchResult, Timing } from "./case.ts";
 
-/** One result in one line, or two where it has a reference or a goal. */
+/** One result in a line, and one more for each of a reference, goals and a note. */
 export function describeResult(result: BenchResult): string {
   switch (result.status) {
     case "skipped":
@@ -10,7 +10,7 @@ export function describeResult(result: BenchResult): string {
     case "failed":
       return `${result.name}\n  FAILED: ${result.reason}`;
     case "measured": {
-      const { timing, reference, ratio = Number.NaN, mebibytesPerSecond, peakMebibytes, goal } = result;
+      const { timing, reference, ratio = Number.NaN, mebibytesPerSecond, peakMebibytes, goal, note } = result;
       const rate = mebibytesPerSecond === undefined ? "" : `, ${mebibytesPerSecond.toFixed(0)} MiB/s`;
       const lines = [
         result.name,
@@ -22,6 +22,7 @@ export function describeResult(result: BenchResult): string {
         lines.push(
           `  goals: ${describeGoal(goal, { medianMs: timing.median, ratio, peakMebibytes }).join(", ")}`,
         );
+      if (note !== undefined) lines.push(`  ${note}`);
       return lines.join("\n");
     }
     default:

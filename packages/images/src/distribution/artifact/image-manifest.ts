@@ -21,7 +21,7 @@ const sizeKey = "dev.kelpie.content.size";
 const digestKey = "dev.kelpie.content.digest";
 
 /** Content that does not compress grows a little. */
-const maxBlobBytes = maxPartBytes + (1 << 20);
+export const maxBlobBytes = maxPartBytes + (1 << 20);
 
 /** One part of one file. */
 export interface ImagePart {

@@ -1,7 +1,6 @@
 // Where the parts of an image come from: what an interrupted pull has kept, another version in the store, the registry.
 
 import { hash } from "node:crypto";
-import { join } from "node:path";
 import { type Files, KelpieError, type Platform } from "@kelpie/platform";
 import { imageFiles, type ImageMetadata } from "../../metadata/image-metadata.ts";
 import { imageFile, type ImageStore, type StoredImage } from "../../store/image-store.ts";
@@ -11,6 +10,7 @@ import type { TransferMeter } from "../progress.ts";
 import { decompressPart } from "./compression.ts";
 import { cutFile } from "./cut.ts";
 import type { ImagePart } from "./image-manifest.ts";
+import type { KeptBlobs } from "./kept-blobs.ts";
 import { releaseBytes } from "./release-bytes.ts";
 
 const maxRelatives = 2;
@@ -73,22 +73,21 @@ export class PartSource {
   readonly #platform: Platform;
   readonly #client: RegistryClient;
   readonly #local: LocalParts;
-  readonly #cache: string;
+  readonly #kept: KeptBlobs;
   readonly #meter: TransferMeter;
   readonly #zeroDigests = new Map<number, string>();
 
-  /** `cache` is an existing directory in which the blobs of an interrupted pull are kept. */
   constructor(
     platform: Platform,
     client: RegistryClient,
     local: LocalParts,
-    cache: string,
+    kept: KeptBlobs,
     meter: TransferMeter,
   ) {
     this.#platform = platform;
     this.#client = client;
     this.#local = local;
-    this.#cache = cache;
+    this.#kept = kept;
     this.#meter = meter;
   }
 
@@ -120,11 +119,10 @@ export class PartSource {
   }
 
   async #blob({ blob }: ImagePart, signal: AbortSignal): Promise<Uint8Array> {
-    const path = join(this.#cache, blob.digest.slice("sha256:".length));
-    const kept = await readKept(this.#platform.files, path, blob.size);
-    if (kept !== undefined && digestOf(kept) === blob.digest) return kept;
+    const kept = await this.#kept.find(blob.digest, blob.size);
+    if (kept !== undefined) return kept;
     const bytes = await this.#client.fetchBlob(blob, { signal, onBytes: this.#meter.network });
-    await keep(this.#platform.files, path, bytes);
+    await this.#kept.keep(blob.digest, bytes);
     return bytes;
   }
 }
@@ -139,19 +137,4 @@ async function readLocal(files: Files, local: LocalPart, part: ImagePart): Promi
     throw error;
   }
   return digestOf(bytes) === `sha256:${part.sha256}` ? bytes : undefined;
-}
-
-async function readKept(files: Files, path: string, sizeBytes: number): Promise<Uint8Array | undefined> {
-  const status = await files.stat(path);
-  return status?.sizeBytes === sizeBytes ? await files.readFile(path, sizeBytes) : undefined;
-}
-
-/** Keeping a blob is a convenience: what the disk refuses here, or a crash cuts short, is only fetched again. */
-async function keep(files: Files, path: string, bytes: Uint8Array): Promise<void> {
-  try {
-    await using handle = await files.open(path, "replace", 0o600);
-    await handle.write(bytes, 0);
-  } catch (error) {
-    if (!KelpieError.is(error)) throw error;
-  }
 }

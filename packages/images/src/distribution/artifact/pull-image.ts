@@ -26,6 +26,7 @@ import { writeSparse } from "../sparse.ts";
 import { pullAttachments } from "./attachments.ts";
 import { imageOf } from "./image-index.ts";
 import { checkSizes, decodeImageManifest, type ImageContents } from "./image-manifest.ts";
+import { KeptBlobs } from "./kept-blobs.ts";
 import { localParts, type PartContent, PartSource } from "./part-source.ts";
 import { releaseBytes } from "./release-bytes.ts";
 import { findSignatures } from "./signatures.ts";
@@ -84,14 +85,14 @@ export async function pullImage(options: PullOptions): Promise<PulledImage> {
         await platform.files.remove(cache);
         return { image: there, digest: found.digest, wasThere: true, networkBytes: 0 };
       }
-      await platform.files.makeDirectory(cache);
       const meter = new TransferMeter(
         contents.parts.reduce((sum, part) => sum + part.sizeBytes, 0),
         onProgress,
       );
       const local = await localParts(platform, store, metadata, signal);
-      const source = new PartSource(platform, client, local, cache, meter);
       const image = await store.add(async (directory) => {
+        await using kept = await KeptBlobs.open(platform.files, cache);
+        const source = new PartSource(platform, client, local, kept, meter);
         await writeParts(platform, directory, contents, metadata, source, meter, signal);
         await pullAttachments(platform, client, directory, metadata, signal);
         return metadata;
