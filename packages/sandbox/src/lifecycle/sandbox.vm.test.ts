@@ -98,6 +98,20 @@ function describeSandbox(image: BootImage): void {
       const digest = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
       assert.equal(digest(flood.stdout), digest(Buffer.alloc(size)));
 
+      // Its second may seem long where the host is busy, and is never short.
+      const startMs = performance.now();
+      const uptimes = await sandbox.exec(shell("cat /proc/uptime; sleep 1; cat /proc/uptime")).collect();
+      const outsideMs = performance.now() - startMs;
+      const [first = 0, second = 0] = Buffer.from(uptimes.stdout)
+        .toString()
+        .split("\n")
+        .map(Number.parseFloat);
+      assert.ok(second - first >= 1, `${second - first} s in the guest`);
+      assert.ok(
+        second - first < outsideMs / 1000 + 0.05,
+        `${second - first} s in ${outsideMs} ms of the host`,
+      );
+
       const group = await sandbox.exec(shell("ps 2>/dev/null | grep -c '[s]leep 1000'")).collect();
       assert.equal(Buffer.from(group.stdout).toString(), "0\n", "a timeout ends the whole group");
     });

@@ -153,7 +153,11 @@ try {
 } finally {
   rmSync(directory, { recursive: true });
 }
-const grown = Object.entries(last).filter(([what, count]) => count > (first?.[what] ?? count));
+/** Leases that have ended go a few at a time as new ones are written: some are there at any moment. */
+const mayVary = (what: string): number => (/leases|files/.test(what) ? 8 : 0);
+const grown = Object.entries(last).filter(
+  ([what, count]) => count > (first?.[what] ?? count) + mayVary(what),
+);
 console.log(`resident memory grows by ${slopeKiB(samples).toFixed(1)} KiB a round in the second half`);
 console.log(
   grown.length === 0 ? "nothing else has grown" : `grown: ${grown.map(([what]) => what).join(", ")}`,
