@@ -5,6 +5,7 @@ import { KelpieError, type Terminal } from "@kelpie/platform";
 import {
   type GuestStart,
   type KeepSandbox,
+  parseAgentTransport,
   parseVmmChoice,
   Sandbox,
   type SandboxOptions,
@@ -46,6 +47,11 @@ export const sandboxOptions = {
     value: "NAME",
     help: "What runs the machine: qemu, another that is installed, or auto [default: KELPIE_VMM, or auto]",
   },
+  "agent-transport": {
+    type: "string",
+    value: "WAY",
+    help: "How its agent is reached: auto, virtio-serial, vsock, vhost-vsock or vhost-user-vsock [default: auto]",
+  },
   cold: { type: "boolean", help: "Boot, even where a saved sandbox could be restored" },
 } as const;
 
@@ -73,7 +79,7 @@ export async function describeSandbox(
   context: CommandContext,
   options: SandboxValues,
 ): Promise<SandboxOptions> {
-  const { memory, cpus, disk, pids, env, cold, vmm } = options;
+  const { memory, cpus, disk, pids, env, cold, vmm, "agent-transport": transport } = options;
   const shape = {
     ...(memory === undefined ? {} : { memoryMiB: parseMebibytes(memory) }),
     ...(cpus === undefined ? {} : { cpus: parseCount(cpus, "processors") }),
@@ -81,6 +87,7 @@ export async function describeSandbox(
     ...(pids === undefined ? {} : { pidsLimit: parsePids(pids) }),
     ...(env === undefined ? {} : { env: parseEnvironment(env) }),
     ...(vmm === undefined ? {} : { vmm: parseVmmChoice(vmm) }),
+    ...(transport === undefined ? {} : { agentTransport: parseAgentTransport(transport) }),
     ...(cold === true ? { start: "cold" as const } : {}),
   };
   const image = await imageForUse(context, options.image ?? "latest", architectureOf(context, options.arch));

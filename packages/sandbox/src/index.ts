@@ -20,6 +20,8 @@ export type { RunOutput } from "./run/forward-output.ts";
 export { interact, type Interaction, type Person, resize } from "./run/interact.ts";
 export { Keyboard } from "./run/keyboard.ts";
 export { type RunOptions, runInSandbox } from "./run/run.ts";
+export { type AgentTransport, parseAgentTransport } from "./lifecycle/agent-transport.ts";
+export { findDaemonVsock, findKernelVsock, type VsockFinding } from "./vmm/vsock/vsock-device.ts";
 export {
   type Attachment,
   type AttachTarget,

@@ -1,7 +1,14 @@
 // The doctor's look at the machine: what runs guests here, and how fast.
 
 import { type Architecture, architectures, KelpieError, type Platform } from "@kelpie/platform";
-import { chooseAccelerator, findQemu, findVirtioFsDaemon, virtioFsInstallation } from "@kelpie/sandbox";
+import {
+  chooseAccelerator,
+  findDaemonVsock,
+  findKernelVsock,
+  findQemu,
+  findVirtioFsDaemon,
+  virtioFsInstallation,
+} from "@kelpie/sandbox";
 import { installByHand } from "../setup/install-missing.ts";
 import { emulatorsFor } from "../setup/requirement.ts";
 import type { Finding } from "./finding.ts";
@@ -98,18 +105,20 @@ async function virtualisationAdvice({ host, files }: Platform): Promise<string> 
 
 /** What the guest could be reached and given directories by, beyond what is always there. */
 export async function examineDevices(platform: Platform): Promise<Finding[]> {
-  const { host, files } = platform;
-  if (host.operatingSystem !== "linux") return [];
-  const vsock =
-    (await files.stat("/dev/vhost-vsock")) === undefined ? "no /dev/vhost-vsock" : "/dev/vhost-vsock is here";
-  return [
-    {
-      subject: "vsock",
-      verdict: "ok",
-      found: `${vsock}; nothing needs it: guests are reached through virtio-serial`,
-    },
-    await examineVirtioFs(platform),
-  ];
+  if (platform.host.operatingSystem !== "linux") return [];
+  return [await examineVsock(platform), await examineVirtioFs(platform)];
+}
+
+async function examineVsock(platform: Platform): Promise<Finding> {
+  const findings = [await findKernelVsock(platform), await findDaemonVsock(platform)];
+  const found = findings.map((finding) => {
+    if (finding.kind === "absent") return finding.found;
+    return finding.device.kind === "vhost-vsock"
+      ? "/dev/vhost-vsock and socat are here (not proven with Kelpie)"
+      : finding.device.daemon;
+  });
+  const why = "nothing needs it: QEMU's guests are reached through virtio-serial";
+  return { subject: "vsock", verdict: "ok", found: `${found.join("; ")}; ${why}` };
 }
 
 async function examineVirtioFs(platform: Platform): Promise<Finding> {

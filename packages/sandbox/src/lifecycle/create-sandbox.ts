@@ -5,6 +5,7 @@ import { startGuest } from "../templates/start-guest.ts";
 import { requireCapabilities } from "../vmm/require-capabilities.ts";
 import type { VmSpec } from "../vmm/vmm.ts";
 import { leasePorts, ownPorts } from "./agent-ports.ts";
+import { chooseTransport } from "./agent-transport.ts";
 import { needsOf, writeDescriptions } from "./attachment.ts";
 import { createKeptDirectory } from "./kept-directory.ts";
 import { createRunDirectory } from "./run-directory.ts";
@@ -43,8 +44,10 @@ export async function createSandbox(
   lasting.use(await source.lease(lease));
   for (const attachment of attachments) lasting.use(attachment);
   const needs = needsOf(attachments, vmm.capabilities);
+  const transport = await chooseTransport(platform, vmm, options.agentTransport ?? "auto");
   requireCapabilities(vmm, {
     ...needs,
+    ...transport,
     architecture: source.image.architecture,
     ...(keep === undefined ? {} : { keep: keepOptions(keep, bootTimeoutMs) }),
   });
@@ -57,7 +60,7 @@ export async function createSandbox(
         );
   const { plugs: _plugs, ...machineNeeds } = needs;
   const spec = machineSpec(options, source, {
-    needs: machineNeeds,
+    needs: { ...machineNeeds, ...transport },
     runDirectory,
     hostname: kept?.record.name ?? `${source.image.hostname?.slice(0, 40) ?? "kelpie"}-${id}`,
     bootTimeoutMs,

@@ -3,6 +3,7 @@
 import type { ProcessRequest } from "../agent/process.ts";
 import type { StartKind } from "../templates/start-guest.ts";
 import type { KeepOptions } from "../vmm/vmm.ts";
+import type { AgentTransport } from "./agent-transport.ts";
 import type { Attachment } from "./attachment.ts";
 import type { SandboxDraft } from "./kept-directory.ts";
 import type { ResolvedSource, SandboxSource } from "./sandbox-defaults.ts";
@@ -30,6 +31,8 @@ export interface SandboxOptions extends SandboxSource {
    * where that cannot be; {@link Sandbox.start} says why. `warm` fails instead, and `cold` always boots.
    */
   readonly start?: StartKind;
+  /** By which way its agent is reached. Default `auto`: the monitor's own choice. */
+  readonly agentTransport?: AgentTransport;
   /** How long the guest may take to answer. Default a minute: an emulated guest on a busy host is slow. */
   readonly bootTimeoutMs?: number;
   /** What of the world outside it gets, in this order. They are disposed with it. */

@@ -24,6 +24,9 @@ export async function findOrMakeTemplate(options: Omit<MakeOptions, "key">): Pro
     // A restored guest's memory is a copy-on-write view of the template's: no daemon beside QEMU sees what it writes.
     return none("virtiofs is served by a daemon, which must share the guest's memory");
   }
+  if (spec.vsockDevice?.kind === "vhost-user-vsock") {
+    return none("vsock is served by a daemon, whose device QEMU cannot save");
+  }
   const key = await templateKey(platform.files, vmm, spec);
   if (key === undefined) return none(`${vmm.description} cannot save and restore machines`);
   try {

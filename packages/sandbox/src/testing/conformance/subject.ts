@@ -26,6 +26,7 @@ export function subject(
   places: readonly number[],
   open: (place: number, signal: AbortSignal) => Promise<Duplex>,
   end: () => Promise<void>,
+  cut: (stream: Duplex) => unknown = (stream) => stream.destroy(),
 ): Subject {
   const free = [...places];
   const waiting: ((place: number) => void)[] = [];
@@ -55,7 +56,10 @@ export function subject(
       });
       return {
         client,
-        cut: () => streams.at(-1)?.destroy(),
+        cut() {
+          const stream = streams.at(-1);
+          if (stream !== undefined) cut(stream);
+        },
         inject: (bytes) => streams.at(-1)?.write(bytes),
         opened: () => streams.length,
         async [Symbol.asyncDispose]() {
