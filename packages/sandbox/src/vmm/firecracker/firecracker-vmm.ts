@@ -8,6 +8,7 @@ import { launchKeeper } from "../keeper/keeper.ts";
 import { processorIdentity } from "../qemu/processor-identity.ts";
 import { keptMonitorProcess, type MonitorProcess, ownMonitorProcess } from "../qemu/monitor-process.ts";
 import { requireCapabilities } from "../require-capabilities.ts";
+import { rootDiskBytes } from "../root-disk-size.ts";
 import { requireShortPath } from "../socket-path.ts";
 import { type Command, tieToParent, tieToUs } from "../tied-command.ts";
 import type { VirtualMachine, Vmm, VmSpec } from "../vmm.ts";
@@ -18,7 +19,6 @@ import type { FirecrackerInstallation } from "./find-firecracker.ts";
 import { FirecrackerMachine } from "./firecracker-machine.ts";
 import { copyDisk } from "./root-disk.ts";
 
-const sectorBytes = 512;
 const maxProcessors = 32;
 
 /** What a {@link FirecrackerVmm} is made of. */
@@ -69,7 +69,7 @@ export class FirecrackerVmm implements Vmm {
     return JSON.stringify({
       monitor: this.#setting.installation.buildId,
       processor: await processorIdentity(this.#platform.files, "kvm"),
-      diskBytes: await this.#diskBytes(spec),
+      diskBytes: await rootDiskBytes(this.#platform.files, spec),
       calls: bootCalls(shape, "kernel"),
     });
   }
@@ -89,7 +89,13 @@ export class FirecrackerVmm implements Vmm {
     const own = origin?.kind === "boot-to-save" ? origin.disk : disk;
     const kernels = join(this.#setting.home, "cache", "vmlinux");
     const kernel = await directKernel(this.#platform, image, kernels);
-    await copyDisk(this.#platform, image.rootfs, own, await this.#diskBytes(spec), signal);
+    await copyDisk(
+      this.#platform,
+      image.rootfs,
+      own,
+      await rootDiskBytes(this.#platform.files, spec),
+      signal,
+    );
     // The saved machine names its disk as every machine does.
     if (own !== disk) await files.hardLink(own, disk);
     return bootCalls(spec, kernel.path);
@@ -117,14 +123,6 @@ export class FirecrackerVmm implements Vmm {
       ownGroup: true,
     });
     return ownMonitorProcess(this.#platform, child, runDirectory);
-  }
-
-  /** What the guest sees as its root disk's size. */
-  async #diskBytes({ image, diskBytes }: VmSpec): Promise<number> {
-    const rootfs = await this.#platform.files.stat(image.rootfs);
-    if (rootfs === undefined) throw new KelpieError("not-found", `There is no ${image.rootfs}`);
-    const wanted = Math.max(diskBytes ?? 0, rootfs.sizeBytes);
-    return Math.ceil(wanted / sectorBytes) * sectorBytes;
   }
 }
 
