@@ -2,9 +2,13 @@
 // lost, and none may run twice.
 
 import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { connect, createServer, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { Duplex } from "node:stream";
 import { KelpieError, realPlatform } from "@kelpie/platform";
-import { duplexPair } from "../duplex-pair.ts";
 import { AgentClient } from "../../agent/agent-client.ts";
 
 /** A hello and its answer. */
@@ -115,8 +119,8 @@ export async function makeChaos(options: ChaosOptions): Promise<ChaosResult> {
 }
 
 /** `stream`, on which `onEnd` is called at this very byte of what goes either way, and nothing passes after it. */
-function endingAfter(stream: Duplex, sizeBytes: number, onEnd: () => void): Duplex {
-  const [ours, inner] = duplexPair();
+async function endingAfter(stream: Duplex, sizeBytes: number, onEnd: () => void): Promise<Duplex> {
+  const [ours, inner] = await socketPair();
   let left = sizeBytes;
   const pass = (from: Duplex, to: Duplex): void => {
     from.on("error", () => to.destroy());
@@ -136,6 +140,17 @@ function endingAfter(stream: Duplex, sizeBytes: number, onEnd: () => void): Dupl
   pass(stream, inner);
   pass(inner, stream);
   return ours;
+}
+
+/** Two ends of a socket: what HTTP/2 runs on otherwise too, with the kernel's buffers and timing. */
+async function socketPair(): Promise<[Socket, Socket]> {
+  const path = join(tmpdir(), `kelpie-chaos-${randomUUID()}`);
+  const server = createServer().listen(path);
+  await once(server, "listening");
+  const ours = connect(path);
+  const [inner] = (await once(server, "connection")) as [Socket];
+  server.close();
+  return [ours, inner];
 }
 
 /** Numbers from 0 to 1, the same for the same seed (mulberry32). */
