@@ -130,7 +130,11 @@ async function takeFileLock(
       return holder;
     } else if (await takeOver(platform, path, holder, content)) {
       return "taken";
-    } else return undefined;
+    } else {
+      // Somebody was faster, or is at it.
+      const other = await readHolder(platform, path);
+      return other?.token === holder.token ? undefined : other;
+    }
   }
 }
 

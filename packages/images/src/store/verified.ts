@@ -67,13 +67,10 @@ export async function remember(
 ): Promise<void> {
   try {
     const { files } = platform;
-    // Not `makeDirectory`: on a read-only file system that would say that nothing is there.
-    if ((await files.stat(verifiedDirectory(root))) === undefined)
-      await files.makeNewDirectory(verifiedDirectory(root));
+    await files.makeDirectory(verifiedDirectory(root));
     await replaceFile(platform, join(verifiedDirectory(root), sha256), stampOf(status));
   } catch (error) {
-    const isRace = KelpieError.is(error) && error.code === "already-exists";
-    if (!isRace && !isUnwritable(error)) throw error;
+    if (!isUnwritable(error)) throw error;
   }
 }
 

@@ -2,7 +2,7 @@
 
 import { close, constants as fs, open, promises, read, type Stats, statSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { getSystemErrorMessage, promisify } from "node:util";
 import { KelpieError, type KelpieErrorCode } from "../errors.ts";
 import type { FileHandle, FileKind, Files, FileStatus, OpenMode } from "../files.ts";
@@ -72,6 +72,22 @@ function statusOf(stats: Stats): FileStatus {
     device: stats.dev,
     linkCount: stats.nlink,
   };
+}
+
+/** As `mkdir -p`. Where a file system is read-only Node says that a parent does not exist: then each is made by itself. */
+async function makeDirectories(path: string, mode: number): Promise<void> {
+  try {
+    await promises.mkdir(path, { recursive: true, mode });
+  } catch (error) {
+    const parent = dirname(path);
+    if (!isMissing(error) || parent === path) throw error;
+    await makeDirectories(parent, mode);
+    await promises.mkdir(path, { mode });
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "ENOENT";
 }
 
 const openDescriptor = promisify(open);
@@ -224,9 +240,7 @@ export const realFiles: Files = {
     }),
 
   makeDirectory: (path, permissions = 0o777) =>
-    attempt("create directory", path, async () => {
-      await promises.mkdir(path, { recursive: true, mode: permissions });
-    }),
+    attempt("create directory", path, () => makeDirectories(path, permissions)),
   makeNewDirectory: (path, permissions = 0o777) =>
     attempt("create directory", path, () => promises.mkdir(path, { mode: permissions })),
   rename: (from, to) => attempt("rename", `${from} to ${to}`, () => promises.rename(from, to)),
