@@ -45,7 +45,8 @@ const outcomes: Readonly<Record<ProxyFault, readonly (KelpieErrorCode | "done")[
   "refused as too many requests": ["unreachable"],
   "refused as an internal error": ["unreachable"],
   "longer than it says": ["digest-mismatch", "unreachable", "malformed"],
-  "shorter than it says": ["unreachable", "digest-mismatch"],
+  // All of it came: who goes on where the connection ended, and knows its digest, has it.
+  "shorter than it says": ["unreachable", "digest-mismatch", "done"],
   "longer than it should be": ["digest-mismatch", "malformed", "limit-exceeded"],
   "shorter than it should be": ["digest-mismatch", "malformed", "unreachable"],
   "redirected within its origin": ["done"],

@@ -123,7 +123,10 @@ export function parseLock(lock: string, where: string): ImageLock {
     const [issue] = result.error.issues;
     throw new KelpieError("malformed", "The lock is not as expected", {
       where,
-      found: issue === undefined ? "an unknown problem" : `${issue.path.join(".") || "the document"}: ${issue.message}`,
+      found:
+        issue === undefined
+          ? "an unknown problem"
+          : `${issue.path.join(".") || "the document"}: ${issue.message}`,
       help: "Write it again: kelpie images lock",
     });
   }
