@@ -153,8 +153,8 @@ async function guestChecks(): Promise<Outcome> {
 }
 
 const bin = join(root, "node_modules/.bin");
-/** An emulated machine keeps one processor busy, and its tests wait for much of their time. */
-const machinesAtOnce = Math.min(2, cpus().length);
+/** An emulated machine keeps one processor busy, and the test beside it another: more at once, and guests answer late. */
+const machinesAtOnce = Math.max(1, Math.floor(cpus().length / 2));
 /** What needs a machine, or the agent's program. */
 const notUnit = /\.(?:vm|agent)\.test\.ts$/;
 

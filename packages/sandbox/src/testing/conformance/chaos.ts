@@ -87,7 +87,10 @@ export async function makeChaos(options: ChaosOptions): Promise<ChaosResult> {
 
   const killer = async (client: AgentClient): Promise<void> => {
     while (killEveryMs !== undefined && performance.now() < endMs) {
-      await realPlatform.clock.sleep(killEveryMs * (0.5 + random()));
+      const leftMs = endMs - performance.now();
+      const pauseMs = killEveryMs * (0.5 + random());
+      await realPlatform.clock.sleep(Math.min(pauseMs, leftMs));
+      if (pauseMs > leftMs) return;
       kills++;
       result.agentKills++;
       // The shell's parent is the agent, which takes this very process with it.
