@@ -152,7 +152,7 @@ export class ProcessFollower {
     }
   }
 
-  /** Starts a process that the guest may not have heard of: asked twice, it starts it once. */
+  /** Starts a process that the guest may not have heard of: asked twice, an agent starts it once. Another agent starts it anew. */
   async #startIfUnknown(signal: AbortSignal): Promise<void> {
     const { processes, id, target } = this.#options;
     if (this.#isThere || target.kind === "attach") return;
