@@ -39,6 +39,9 @@ umask 077
 trap '' HUP INT QUIT
 directory=$(pwd)
 qemu=
+confirmed=
+# The start may be complete before we know whom to watch.
+trap 'confirmed=yes' USR1
 
 identify() { cat "/proc/$1/stat" 2>/dev/null || echo "$1"; }
 identity() { identify "$1" | cut -d ' ' -f 1,22; }
@@ -90,6 +93,7 @@ identify "$qemu" >qemu
 known=$(identity "$qemu")
 trap 'end killed' TERM
 trap watch_life USR1
+[ -z "$confirmed" ] || watch_life
 (sleep "$within" && { [ -e ready ] || end start; }) &
 
 wait "$qemu"
