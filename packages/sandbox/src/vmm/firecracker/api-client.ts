@@ -13,6 +13,7 @@ export interface ApiCall {
 }
 
 const answersWithinMs = 10_000;
+const lookAgainAfterMs = 5;
 const shownCharacters = 400;
 
 type Parts = Pick<Platform, "clock" | "network">;
@@ -25,6 +26,26 @@ export class FirecrackerApi {
   constructor(platform: Parts, path: string) {
     this.#platform = platform;
     this.#path = path;
+  }
+
+  /**
+   * Resolves once somebody listens. The socket's file is there a moment earlier, when connecting is still refused.
+   *
+   * @throws what `signal` was aborted with
+   */
+  async untilListening(signal: AbortSignal): Promise<void> {
+    for (;;) {
+      try {
+        const stream = await this.#platform.network.connectUnix(this.#path, signal);
+        stream.destroy();
+        return;
+      } catch (error) {
+        const isEarly =
+          KelpieError.is(error) && (error.code === "not-found" || error.found === "ECONNREFUSED");
+        if (!isEarly) throw error;
+      }
+      await this.#platform.clock.sleep(lookAgainAfterMs, signal);
+    }
   }
 
   /**

@@ -4,7 +4,6 @@ import type { Duplex } from "node:stream";
 import { join } from "node:path";
 import { describeError, KelpieError, type Platform } from "@kelpie/platform";
 import { orAborted } from "../../or-aborted.ts";
-import { untilPresent } from "../../until-present.ts";
 import type { PluggableDevice } from "../pluggable.ts";
 import type { MonitorProcess } from "../qemu/monitor-process.ts";
 import { requireCapabilities } from "../require-capabilities.ts";
@@ -60,9 +59,8 @@ export class FirecrackerMachine implements VirtualMachine {
       throw new KelpieError("boot-failed", "Firecracker did not start", { found: describeStop(reason) });
     });
     gone.catch(() => undefined);
-    const socket = join(this.#spec.runDirectory, firecrackerFiles.api);
     try {
-      const ready = untilPresent(this.#platform, socket, listensWithinMs, stop);
+      const ready = this.#api.untilListening(stop);
       ready.catch(() => undefined);
       await orAborted(Promise.race([ready, gone]), stop);
       for (const call of calls) {

@@ -50,6 +50,18 @@ export class FirecrackerVmm implements Vmm {
     requireProcessors(spec.cpus);
     const { runDirectory } = spec;
     requireShortPath(join(runDirectory, firecrackerFiles.vsock));
+    try {
+      return await this.#start(spec, signal);
+    } catch (error) {
+      // Another start may be tried in the same directory: a boot where nothing could be restored.
+      for (const file of Object.values(firecrackerFiles)) {
+        await this.#platform.files.remove(join(runDirectory, file));
+      }
+      throw error;
+    }
+  }
+
+  async #start(spec: VmSpec, signal: AbortSignal): Promise<VirtualMachine> {
     const calls = await this.#prepare(spec, signal);
     const process = await this.#startProcess(spec);
     const machine = new FirecrackerMachine(this.#platform, process, spec);

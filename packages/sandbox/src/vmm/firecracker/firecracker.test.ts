@@ -144,6 +144,11 @@ test("what Firecracker refuses is told in its words, and nothing is left", async
     const absent = { ...spec, image: { ...spec.image, initrd: "/no-such-initrd" } };
     const words = /Firecracker refused PUT \/actions.*no-such-initrd/s;
     await assert.rejects(subject.vmm.start(absent, never), fails("boot-failed", words));
+    {
+      // What another start in the same directory would meet is gone.
+      await using again = await answering(subject, spec);
+      assert.equal(again.machine.state.kind, "running");
+    }
     const many = subject.vmm.start({ ...spec, cpus: 33 }, never);
     await assert.rejects(many, fails("invalid-input", /at most 32.*33/));
   });
