@@ -2,10 +2,11 @@
 
 import { KelpieError } from "@kelpie/platform";
 import type { Backend, BackendFinding } from "../backend.ts";
+import { KeptMachine } from "../keeper/kept-machine.ts";
 import { whyNoGuests } from "../probe/why-no-guests.ts";
+import { firecrackerControl } from "./control.ts";
 import { findFirecracker, installFirecracker } from "./find-firecracker.ts";
 import { firecrackerVmm } from "./firecracker-vmm.ts";
-import { KeptFirecracker } from "./kept-firecracker.ts";
 
 export const firecrackerBackend: Backend = {
   async open(platform, options) {
@@ -22,7 +23,8 @@ export const firecrackerBackend: Backend = {
     }
     return firecrackerVmm(platform, installation, options.home);
   },
-  attach: (platform, directory) => KeptFirecracker.attach(platform, directory),
+  attach: (platform, directory) =>
+    KeptMachine.attach(platform, directory, firecrackerControl(platform, directory)),
   async examine(platform, options): Promise<BackendFinding> {
     const installation = await findFirecracker(platform);
     if (installation === undefined)

@@ -2,13 +2,14 @@
 
 import { KelpieError } from "@kelpie/platform";
 import type { Backend, BackendFinding } from "../backend.ts";
+import { KeptMachine } from "../keeper/kept-machine.ts";
+import { qemuControl } from "./control.ts";
 import { findQemu } from "./find-qemu.ts";
-import { KeptMachine } from "./kept-machine.ts";
 import { openQemu } from "./qemu-vmm.ts";
 
 export const qemuBackend: Backend = {
   open: (platform, options) => openQemu(platform, options),
-  attach: (platform, directory) => KeptMachine.attach(platform, directory),
+  attach: (platform, directory) => KeptMachine.attach(platform, directory, qemuControl(platform, directory)),
   async examine(platform, { architecture }): Promise<BackendFinding> {
     try {
       const { program } = await findQemu(platform, architecture);

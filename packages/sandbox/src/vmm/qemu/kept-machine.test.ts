@@ -12,8 +12,8 @@ import {
   writeTinyImage,
 } from "../../testing/tiny-guest.ts";
 import { keptProcess, keptStop } from "../keeper/kept-files.ts";
-import type { KeepOptions, VirtualMachine, VmSpec } from "../vmm.ts";
-import { KeptMachine } from "./kept-machine.ts";
+import type { AttachedMachine, KeepOptions, VirtualMachine, VmSpec } from "../vmm.ts";
+import { qemuBackend } from "./backend.ts";
 
 const { files, processes } = realPlatform;
 const skip = await skipWithoutTinyQemu();
@@ -33,7 +33,7 @@ async function specFor(home: string, end: TinyGuestEnd, keep: Partial<KeepOption
 async function withKept(
   end: TinyGuestEnd,
   keep: Partial<KeepOptions>,
-  use: (machine: KeptMachine, runDirectory: string) => Promise<void>,
+  use: (machine: AttachedMachine, runDirectory: string) => Promise<void>,
 ): Promise<void> {
   await using home = await files.temporaryDirectory("kelpie-kept-");
   const vmm = await openTinyQemu(home.path);
@@ -42,7 +42,7 @@ async function withKept(
     await using started = await vmm.start(spec, never);
     await started.release();
   }
-  const machine = await KeptMachine.attach(realPlatform, spec.runDirectory);
+  const machine = await qemuBackend.attach(realPlatform, spec.runDirectory);
   try {
     await use(machine, spec.runDirectory);
   } finally {
@@ -61,7 +61,7 @@ test("a released machine goes on, can be paused and resumed from elsewhere, and 
   await withKept("hangs", {}, async (machine, directory) => {
     assert.deepEqual(await machine.status(), { kind: "running" });
     await machine.pause();
-    const again = await KeptMachine.attach(realPlatform, directory);
+    const again = await qemuBackend.attach(realPlatform, directory);
     assert.deepEqual(await again.status(), { kind: "paused" });
     await again.resume();
     assert.deepEqual(await machine.status(), { kind: "running" });
@@ -69,7 +69,7 @@ test("a released machine goes on, can be paused and resumed from elsewhere, and 
     await machine.kill();
     assert.ok(!processes.isAlive(qemu));
     assert.deepEqual(await machine.stopped, { kind: "host-request" });
-    await assert.rejects(KeptMachine.attach(realPlatform, directory), fails("guest-lost"));
+    await assert.rejects(qemuBackend.attach(realPlatform, directory), fails("guest-lost"));
   });
 });
 
@@ -162,7 +162,7 @@ test("a creator that is killed before it says that all is well leaves a machine 
   });
   await once(creator.stdout, "data");
   creator.kill("SIGKILL");
-  const machine = await KeptMachine.attach(realPlatform, spec.runDirectory);
+  const machine = await qemuBackend.attach(realPlatform, spec.runDirectory);
   assert.deepEqual(await machine.stopped, { kind: "abandoned" });
 });
 
