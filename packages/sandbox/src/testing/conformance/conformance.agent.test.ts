@@ -10,7 +10,7 @@ import { type Subject, subject } from "./subject.ts";
 import { describeAgent } from "./suite.ts";
 
 const program = process.env["KELPIE_AGENT"];
-const connections = 16;
+const connections = 30;
 const manyProcesses = 500;
 const skip = program === undefined ? "KELPIE_AGENT names no agent; `npm test -- guest` does" : false;
 
@@ -19,13 +19,14 @@ async function start(): Promise<Subject> {
   const agent = await startAgentProcess(program ?? "", directory.path);
   const places = Array.from({ length: connections }, (_, index) => index);
   const open = (_: number, signal: AbortSignal) => realPlatform.network.connectUnix(agent.socket, signal);
-  return subject(places, open, async () => {
+  const end = async (): Promise<void> => {
     await agent[Symbol.asyncDispose]();
     await directory[Symbol.asyncDispose]();
-  });
+  };
+  return subject(places, open, end, { slowAfterMs: 500 });
 }
 
-describeAgent("as a process of this machine", start, skip);
+describeAgent("as a process of this machine", start, { skip, isComplete: true, atOnce: 12 });
 
 test(`${manyProcesses} processes leave nothing in the agent`, { skip, timeout: 60_000 }, async () => {
   await using directory = await realPlatform.files.temporaryDirectory("kelpie-agent-");

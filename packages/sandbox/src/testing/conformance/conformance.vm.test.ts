@@ -16,9 +16,6 @@ for (const architecture of architectures) {
     const places = Array.from({ length: ports }, (_, index) => index);
     return subject(places, vm.open, async () => vm[Symbol.asyncDispose]());
   };
-  describeAgent(
-    `in an ${architecture} machine, over virtio-serial`,
-    start,
-    "skip" in found ? found.skip : false,
-  );
+  const skip = "skip" in found ? found.skip : false;
+  describeAgent(`in an ${architecture} machine, over virtio-serial`, start, { skip });
 }

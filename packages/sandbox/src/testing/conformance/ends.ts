@@ -1,97 +1,223 @@
-// How a process ends, in every combination of cause, terminal, standard input and connection.
+// How a process ends, in every combination of what ends it, terminal, standard input and connection.
 
 import assert from "node:assert/strict";
+import type { Execution } from "../../agent/execution.ts";
 import type { EndCause, ProcessEnd, ProcessRequest } from "../../agent/process.ts";
-import type { Subject } from "./subject.ts";
+import type { Session, Subject } from "./subject.ts";
 
-type Cause = "returns 0" | "returns 7" | "kills itself" | "is signalled" | "is too slow" | "will not listen";
 type Input = "none" | "open" | "ended" | "unread";
+/** "away": the process ends while its reader has no connection. */
+type Connection = "kept" | "cut" | "away";
 
-interface Row {
-  readonly cause: Cause;
-  readonly terminal: boolean;
-  readonly input: Input;
-  readonly isCut: boolean;
+/** What ends a process: its own doing, a signal, its timeout, and what becomes of two of them. */
+interface Way {
+  /** Run after "ready" is printed. */
+  readonly script: string;
+  /** Run before it. */
+  readonly setup?: string;
+  /** Times out; with this grace. */
+  readonly graceMs?: number;
+  /** Has a timeout that it does not reach. */
+  readonly hasTime?: boolean;
+  /** What is sent once this word was printed. */
+  readonly signal?: {
+    readonly at: "ready" | "asked";
+    readonly number: number;
+    readonly leaderOnly?: boolean;
+  };
+  readonly end: ProcessEnd;
 }
 
-const causes: readonly Cause[] = [
-  "returns 0",
-  "returns 7",
-  "kills itself",
-  "is signalled",
-  "is too slow",
-  "will not listen",
-];
+interface Row {
+  readonly way: string;
+  readonly terminal: boolean;
+  readonly input: Input;
+  readonly connection: Connection;
+}
+
+const exited = (code: number, cause: EndCause): ProcessEnd => ({ kind: "exited", code, cause });
+const signalled = (signal: number, cause: EndCause): ProcessEnd => ({ kind: "signalled", signal, cause });
+/** A word from its reader lets the process go on: it ends when the row wants it to. */
+const awaited = { setup: "trap 'go=1' USR2", signal: { at: "ready", number: 12, leaderOnly: true } } as const;
+const untilGone = 'while [ -z "$go" ]; do sleep 0.02; done; ';
+const forEver = "while :; do sleep 0.05; done";
+
+const ways: Readonly<Record<string, Way>> = {
+  "returns 0": { ...awaited, script: `${untilGone}exit 0`, end: exited(0, "own") },
+  "returns 7": { ...awaited, script: `${untilGone}exit 7`, end: exited(7, "own") },
+  "returns 7 in time": { ...awaited, script: `${untilGone}exit 7`, hasTime: true, end: exited(7, "own") },
+  "kills itself": { ...awaited, script: `${untilGone}kill -SEGV $$`, end: signalled(11, "own") },
+  "is signalled": {
+    script: "exec sleep 100",
+    signal: { at: "ready", number: 10 },
+    end: signalled(10, "signalled"),
+  },
+  "is signalled alone": {
+    script: "exec sleep 100",
+    signal: { at: "ready", number: 15, leaderOnly: true },
+    end: signalled(15, "signalled"),
+  },
+  "is signalled in time": {
+    script: "exec sleep 100",
+    hasTime: true,
+    signal: { at: "ready", number: 15 },
+    end: signalled(15, "signalled"),
+  },
+  "is killed": { script: forEver, signal: { at: "ready", number: 9 }, end: signalled(9, "signalled") },
+  "returns 3 when it is signalled": {
+    setup: "trap 'exit 3' TERM",
+    script: forEver,
+    signal: { at: "ready", number: 15 },
+    end: exited(3, "own"),
+  },
+  "is too slow": { script: "exec sleep 100", graceMs: 60_000, end: signalled(15, "timed-out") },
+  "is too slow and returns 3": {
+    setup: "trap 'exit 3' TERM",
+    script: forEver,
+    graceMs: 60_000,
+    end: exited(3, "timed-out"),
+  },
+  "is too slow and will not listen": {
+    setup: "trap '' TERM HUP",
+    script: forEver,
+    graceMs: 100,
+    end: signalled(9, "timed-out"),
+  },
+  "is too slow and has no grace": {
+    setup: "trap '' TERM HUP",
+    script: forEver,
+    graceMs: 0,
+    end: signalled(9, "timed-out"),
+  },
+  "stands still": {
+    script: "kill -STOP $$; exit 1",
+    graceMs: 60_000,
+    end: signalled(15, "timed-out"),
+  },
+  // The first reason for the end stays the reason.
+  "is too slow and then killed": {
+    setup: "trap 'echo asked' TERM HUP",
+    script: forEver,
+    graceMs: 60_000,
+    signal: { at: "asked", number: 9 },
+    end: signalled(9, "timed-out"),
+  },
+};
+
 const inputs: readonly Input[] = ["none", "open", "ended", "unread"];
+const connections: readonly Connection[] = ["kept", "cut", "away"];
 
 /** Every combination; a terminal whose input nobody reads echoes it, so that it is none of its own. */
-export const rows: readonly Row[] = causes.flatMap((cause) =>
+export const rows: readonly Row[] = Object.keys(ways).flatMap((way) =>
   [false, true].flatMap((terminal) =>
     inputs
       .filter((input) => !(terminal && input === "unread"))
-      .flatMap((input) => [false, true].map((isCut) => ({ cause, terminal, input, isCut }))),
+      .flatMap((input) => connections.map((connection) => ({ way, terminal, input, connection }))),
   ),
 );
 
-/** What a row is called. */
-export function describeRow({ cause, terminal, input, isCut }: Row): string {
-  const connection = isCut ? "over a connection that is cut" : "over one connection";
-  return `a process that ${cause}, ${terminal ? "on a terminal" : "on pipes"}, with input ${input}, ${connection}`;
+/** So few of the rows that each two values of different columns that meet anywhere meet in one of them. */
+export function pairwise(all: readonly Row[] = rows): readonly Row[] {
+  const left = new Set(all.flatMap(pairsOf));
+  const chosen: Row[] = [];
+  while (left.size > 0) {
+    const gain = (row: Row): number => pairsOf(row).filter((pair) => left.has(pair)).length;
+    const best = all.reduce((a, b) => (gain(b) > gain(a) ? b : a));
+    for (const pair of pairsOf(best)) left.delete(pair);
+    chosen.push(best);
+  }
+  return chosen;
 }
 
-const scripts: Readonly<Record<Cause, string>> = {
-  "returns 0": "sleep 0.1; exit 0",
-  "returns 7": "sleep 0.1; exit 7",
-  "kills itself": "sleep 0.1; kill -SEGV $$",
-  "is signalled": "exec sleep 100",
-  "is too slow": "exec sleep 100",
-  "will not listen": "while :; do sleep 0.05; done",
-};
+function pairsOf(row: Row): readonly string[] {
+  const values = Object.entries(row).map(([column, value]) => `${column}=${value}`);
+  return values.flatMap((value, index) => values.slice(index + 1).map((other) => `${value}, ${other}`));
+}
 
-const exited = (code: number): ProcessEnd => ({ kind: "exited", code, cause: "own" });
-const signalled = (signal: number, cause: EndCause): ProcessEnd => ({ kind: "signalled", signal, cause });
-const ends: Readonly<Record<Cause, ProcessEnd>> = {
-  "returns 0": exited(0),
-  "returns 7": exited(7),
-  "kills itself": signalled(11, "own"),
-  "is signalled": signalled(10, "signalled"),
-  "is too slow": signalled(15, "timed-out"),
-  "will not listen": signalled(9, "timed-out"),
-};
-
-/** Long enough for shells that start together to begin in an emulated guest of a busy host. */
-const slowAfterMs = 3000;
+/** What a row is called. */
+export function describeRow({ way, terminal, input, connection }: Row): string {
+  const over = {
+    kept: "over one connection",
+    cut: "over a connection that is cut",
+    away: "without a connection",
+  };
+  return `a process that ${way}, ${terminal ? "on a terminal" : "on pipes"}, with input ${input}, ${over[connection]}`;
+}
 
 /** Runs a row's process and compares its end, and that its output came once. */
 export async function checkRow(subject: Subject, row: Row): Promise<void> {
+  const way = ways[row.way];
+  assert.ok(way !== undefined);
   await using session = await subject.session();
-  const isDeaf = row.cause === "will not listen";
-  const isTimed = isDeaf || row.cause === "is too slow";
-  const request: ProcessRequest = {
-    argv: ["/bin/sh", "-c", `${isDeaf ? "trap '' TERM HUP; " : ""}echo ready; ${scripts[row.cause]}`],
-    ...(isTimed ? { timeoutMs: slowAfterMs, killGraceMs: 100 } : {}),
-    ...(row.terminal ? { terminal: { rows: 24, columns: 80 } } : {}),
-    ...stdinOf(row.input),
-  };
-  const execution = session.client.exec(request);
-  const steps = execution[Symbol.asyncIterator]();
+  const execution = session.client.exec(requestOf(row, way, subject.slowAfterMs));
   let output = "";
-  let isReady = false;
-  let step = await steps.next();
-  for (; step.done !== true; step = await steps.next()) {
-    assert.notEqual(step.value.kind, "lost", describeRow(row));
-    if (step.value.kind !== "lost") output += Buffer.from(step.value.bytes).toString();
-    if (isReady || !output.includes("ready")) continue;
-    isReady = true;
-    if (row.isCut) {
-      session.cut();
-      // A call that is under way at the cut is lost with it: that one comes after.
-      await session.client.ping();
+  const end = await follow(execution, async (seen, word) => {
+    output = seen;
+    if (word === "ready") {
+      if (row.connection === "away") return leave(subject, session, execution.id, way);
+      if (row.connection === "cut") {
+        session.cut();
+        // A call that is under way at the cut is lost with it: that one comes after.
+        await session.client.ping();
+      }
     }
-    if (row.cause === "is signalled") assert.equal(await execution.kill(10), true, describeRow(row));
-  }
-  assert.deepEqual(step.value, ends[row.cause], describeRow(row));
+    if (row.connection !== "away") await act(execution, way, word);
+    return undefined;
+  });
+  assert.deepEqual(end, way.end, describeRow(row));
   assert.equal(output.split("ready").length, 2, `${describeRow(row)}: ${JSON.stringify(output)}`);
+}
+
+/** Reads a process to its end, and tells of each word that it knows when it has come. */
+async function follow(
+  execution: Execution,
+  onOutput: (seen: string, word: "ready" | "asked" | undefined) => Promise<void>,
+): Promise<ProcessEnd> {
+  const steps = execution[Symbol.asyncIterator]();
+  const awaitedWords = new Set(["ready", "asked"] as const);
+  let seen = "";
+  for (let step = await steps.next(); ; step = await steps.next()) {
+    if (step.done === true) return step.value;
+    assert.notEqual(step.value.kind, "lost");
+    if (step.value.kind !== "lost") seen += Buffer.from(step.value.bytes).toString();
+    const come = [...awaitedWords].filter((word) => seen.includes(word));
+    if (come.length === 0) await onOutput(seen, undefined);
+    for (const word of come) {
+      awaitedWords.delete(word);
+      await onOutput(seen, word);
+    }
+  }
+}
+
+async function act(execution: Execution, { signal }: Way, word: string | undefined): Promise<void> {
+  if (signal === undefined || signal.at !== word) return;
+  const { number, leaderOnly = false } = signal;
+  assert.equal(await execution.kill(number, { leaderOnly }), true);
+}
+
+/** Cuts the connection, and lets it be opened again once the process has ended before another one's eyes. */
+async function leave(subject: Subject, session: Session, id: string, way: Way): Promise<void> {
+  const ended = Promise.withResolvers<undefined>();
+  session.leaveUntil(ended.promise);
+  try {
+    await using other = await subject.session();
+    const watched = other.client.attach(id, { passive: true });
+    const end = await follow(watched, async (_, word) => act(watched, way, word));
+    assert.deepEqual(end, way.end);
+  } finally {
+    ended.resolve(undefined);
+  }
+}
+
+function requestOf({ terminal, input }: Row, way: Way, slowAfterMs: number): ProcessRequest {
+  const { setup, script, graceMs, hasTime = false } = way;
+  return {
+    argv: ["/bin/sh", "-c", `${setup === undefined ? "" : `${setup}; `}echo ready; ${script}`],
+    ...(graceMs === undefined ? {} : { timeoutMs: slowAfterMs, killGraceMs: graceMs }),
+    ...(hasTime ? { timeoutMs: 100_000 } : {}),
+    ...(terminal ? { terminal: { rows: 24, columns: 80 } } : {}),
+    ...stdinOf(input),
+  };
 }
 
 function stdinOf(input: Input): { stdin?: AsyncIterable<Uint8Array> } {

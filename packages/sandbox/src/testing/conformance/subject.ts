@@ -3,12 +3,15 @@
 import type { Duplex } from "node:stream";
 import { realPlatform } from "@kelpie/platform";
 import { AgentClient } from "../../agent/agent-client.ts";
+import { orAborted } from "../../or-aborted.ts";
 
 /** A client with sessions of its own. Disposing it gives its place back. */
 export interface Session extends AsyncDisposable {
   readonly client: AgentClient;
   /** Cuts the connection as a crash would, without a word. */
   readonly cut: () => void;
+  /** Cuts it, and opens none again until then. */
+  readonly leaveUntil: (back: Promise<unknown>) => void;
   /** Sends bytes of no session in the middle of one. */
   readonly inject: (bytes: Uint8Array) => void;
   /** How many connections it has opened. */
@@ -19,6 +22,15 @@ export interface Session extends AsyncDisposable {
 export interface Subject extends AsyncDisposable {
   /** A session; waits until a place is free. */
   readonly session: () => Promise<Session>;
+  /** After how long a process is too slow: longer than many shells at once take to begin. */
+  readonly slowAfterMs: number;
+}
+
+/** How a subject differs from others. */
+export interface SubjectOptions {
+  readonly slowAfterMs?: number;
+  /** How a connection is cut; by default without a word. */
+  readonly cut?: (stream: Duplex) => unknown;
 }
 
 /** Sessions over `places` (ports, or as many connections as one likes), each of which has one user at a time. */
@@ -26,7 +38,7 @@ export function subject(
   places: readonly number[],
   open: (place: number, signal: AbortSignal) => Promise<Duplex>,
   end: () => Promise<void>,
-  cut: (stream: Duplex) => unknown = (stream) => stream.destroy(),
+  { slowAfterMs = 2000, cut = (stream) => stream.destroy() }: SubjectOptions = {},
 ): Subject {
   const free = [...places];
   const waiting: ((place: number) => void)[] = [];
@@ -40,14 +52,21 @@ export function subject(
     else next(place);
   };
   return {
+    slowAfterMs,
     async session() {
       const place = await take();
       const streams: Duplex[] = [];
+      let back: Promise<unknown> = Promise.resolve();
+      const cutLast = (): void => {
+        const stream = streams.at(-1);
+        if (stream !== undefined) cut(stream);
+      };
       const client = new AgentClient({
         ...realPlatform,
         // Found out sooner than usual, so that a test of silence does not take long.
         probe: { everyMs: 200, answerWithinMs: 1500 },
         async open(signal) {
+          await orAborted(back, signal);
           const stream = await open(place, signal);
           stream.on("error", () => undefined);
           streams.push(stream);
@@ -56,9 +75,10 @@ export function subject(
       });
       return {
         client,
-        cut() {
-          const stream = streams.at(-1);
-          if (stream !== undefined) cut(stream);
+        cut: cutLast,
+        leaveUntil(wanted) {
+          back = wanted;
+          cutLast();
         },
         inject: (bytes) => streams.at(-1)?.write(bytes),
         opened: () => streams.length,
