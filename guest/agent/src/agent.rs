@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use tonic::{Request, Response, Status};
 
 /// Counts the compatible additions to the API.
-const PROTOCOL_REVISION: u32 = 2;
+const PROTOCOL_REVISION: u32 = 3;
 /// Where kelpie-init keeps the boot's steps: lines of `SECONDS.MICROSECONDS NAME`.
 const BOOT_TRACE: &str = "/run/kelpie/boot-trace";
 /// The variable in which kelpie-init counts.

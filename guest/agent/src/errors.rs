@@ -6,6 +6,8 @@ use tonic::{Code, Status};
 
 /// The trailer with the errno's name.
 const TRAILER: &str = "kelpie-errno";
+/// The trailer with the agent's own instance id, where another was meant.
+const INSTANCE_TRAILER: &str = "kelpie-instance";
 
 /// Makes the names, and keeps each beside its value.
 macro_rules! errno_names {
@@ -75,6 +77,16 @@ pub fn status(what: impl std::fmt::Display, error: &io::Error) -> Status {
 #[must_use]
 pub fn invalid(message: impl Into<String>) -> Status {
     Status::invalid_argument(message)
+}
+
+/// The status for what was meant for another instance of the agent than this one, `own`.
+#[must_use]
+pub fn other_instance(own: &str) -> Status {
+    let mut status = Status::failed_precondition("This was meant for another instance of the agent");
+    if let Ok(value) = own.parse() {
+        status.metadata_mut().insert(INSTANCE_TRAILER, value);
+    }
+    status
 }
 
 #[cfg(test)]

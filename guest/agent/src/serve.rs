@@ -109,14 +109,13 @@ fn sessions(guest: &Arc<Guest>, cgroups: Cgroups, in_vm: bool) -> Arc<Sessions> 
     let events = Arc::new(Events::default());
     let budget = procfs::memory().total_bytes / OUTPUT_SHARE;
     let budget = usize::try_from(budget).unwrap_or(usize::MAX);
-    let table = Arc::new(Table::new(cgroups, Arc::clone(&events), Arc::clone(&guest.activity), budget));
+    let table = Arc::new(Table::new(cgroups, Arc::clone(&events), Arc::clone(guest), budget));
     tokio::spawn(vitals::watch_over(Arc::clone(&events)));
     let open = Arc::new(AtomicU32::new(0));
     let agent =
         Agent { guest: Arc::clone(guest), table: Arc::clone(&table), events, sessions: Arc::clone(&open) };
-    let ends = guest.session_ends.subscribe();
     let system = System::new(Arc::clone(guest), Arc::clone(&table), in_vm);
-    Arc::new(Sessions::new(dispatch(agent, table, system), open, ends))
+    Arc::new(Sessions::new(dispatch(agent, table, system), open, Arc::clone(guest)))
 }
 
 fn dispatch(agent: Agent, table: Arc<Table>, system: System) -> Dispatch {

@@ -1,9 +1,11 @@
 //! What the guest's services share of the guest as a whole.
 
 use crate::activity::Activity;
+use crate::errors::other_instance;
 use crate::process::lock;
 use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
+use tonic::Status;
 
 /// What the agent is doing as a whole.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,6 +50,15 @@ impl Guest {
     /// The id of this run of the agent.
     pub fn instance_id(&self) -> String {
         lock(&self.instance_id).clone()
+    }
+
+    /// Whether it is the one that a caller means; an empty id means any.
+    ///
+    /// # Errors
+    /// `FAILED_PRECONDITION` with its own id.
+    pub fn expect_instance(&self, wanted: &str) -> Result<(), Status> {
+        let own = lock(&self.instance_id);
+        if wanted.is_empty() || wanted == *own { Ok(()) } else { Err(other_instance(&own)) }
     }
 
     /// Makes the id another one, which is returned.

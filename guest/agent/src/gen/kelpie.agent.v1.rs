@@ -826,6 +826,8 @@ pub struct StartProcessRequest {
     pub id: ::prost::alloc::string::String,
     #[prost(message, optional, tag = "2")]
     pub spec: ::core::option::Option<ProcessSpec>,
+    #[prost(string, tag = "3")]
+    pub instance_id: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct StartProcessResponse {

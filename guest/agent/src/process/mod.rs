@@ -2,6 +2,7 @@
 
 pub mod attach;
 pub mod cgroup;
+pub mod departed;
 pub mod outputs;
 pub mod plan;
 pub mod ring;

@@ -51,6 +51,24 @@ impl Outputs {
         Self { channels, readers: BTreeMap::new(), next_reader: 0, pause_unattached, retired: false }
     }
 
+    /// Streams that have ended, of which nothing is held but how long they were.
+    #[must_use]
+    pub fn gone(lengths: [u64; STREAMS]) -> Self {
+        let channels = lengths.map(|length| Channel {
+            ring: Ring::empty_at(length),
+            open: false,
+            delivered: length,
+            end: Some(length),
+        });
+        Self { channels, readers: BTreeMap::new(), next_reader: 0, pause_unattached: false, retired: true }
+    }
+
+    /// Where a stream ends for readers, or how far it has come.
+    #[must_use]
+    pub fn end(&self, stream: usize) -> u64 {
+        self.channels[stream].end.unwrap_or(self.total(stream))
+    }
+
     /// How many bytes of a stream may be read from its pipe now.
     ///
     /// Half of the ring stays behind the slowest reader, for one that lost its connection and comes again.
@@ -198,6 +216,15 @@ mod tests {
         assert_eq!(pausing.room(STDOUT), 0);
         pausing.retire();
         assert_eq!(pausing.room(STDOUT), usize::MAX);
+    }
+
+    #[test]
+    fn of_a_stream_that_is_gone_its_length_is_left() {
+        let mut outputs = Outputs::gone([7, 0]);
+        assert_eq!(outputs.read(STDOUT, 3, 10), Piece::Lost(4));
+        assert_eq!((outputs.read(STDOUT, 7, 10), outputs.read(STDERR, 0, 10)), (Piece::End, Piece::End));
+        assert_eq!((outputs.end(STDOUT), outputs.held(), outputs.is_open(STDOUT)), (7, 0, false));
+        assert_eq!(outputs.attach([7, 0]), 0);
     }
 
     #[test]

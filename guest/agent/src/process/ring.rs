@@ -18,6 +18,12 @@ impl Ring {
         Self { bytes: VecDeque::new(), start: 0, capacity }
     }
 
+    /// A window that holds nothing, of a stream that has had so many bytes.
+    #[must_use]
+    pub fn empty_at(end: u64) -> Self {
+        Self { bytes: VecDeque::new(), start: end, capacity: 0 }
+    }
+
     /// The offset of the oldest byte held.
     #[must_use]
     pub fn start(&self) -> u64 {

@@ -47,9 +47,7 @@ impl ProcessService for Processes {
     type AttachStream = Answers<AttachResponse>;
 
     async fn start_process(&self, request: Request<StartProcessRequest>) -> Answer<StartProcessResponse> {
-        let StartProcessRequest { id, spec } = request.into_inner();
-        let spec = spec.ok_or_else(|| invalid("spec is missing"))?;
-        let result = match self.table.start(&id, spec, None).await? {
+        let result = match self.table.start(request.into_inner(), None).await? {
             Ok(process) => StartResult::Process(process.describe(&lock(&process.state))),
             Err(failure) => StartResult::Failure(failure),
         };
@@ -61,9 +59,8 @@ impl ProcessService for Processes {
         let Some(ExecRequest { request: Some(ExecPart::Start(start)) }) = requests.message().await? else {
             return Err(invalid("The first request of Exec must be start"));
         };
-        let spec = start.spec.ok_or_else(|| invalid("start.spec is missing"))?;
         let (first, reader) = oneshot::channel();
-        let process = match self.table.start(&start.id, spec, Some(first)).await? {
+        let process = match self.table.start(start, Some(first)).await? {
             Ok(process) => process,
             Err(failure) => {
                 let event = Some(ProcessEvent { event: Some(Event::Failed(failure)) });

@@ -45,6 +45,18 @@ impl Stdin {
         })
     }
 
+    /// That of a process that has ended, which had accepted so many bytes.
+    #[must_use]
+    pub fn gone(accepted: u64) -> Self {
+        Self {
+            pipe: Mutex::new(None),
+            terminal: false,
+            accepted: AtomicU64::new(accepted),
+            open: AtomicBool::new(false),
+            closing: Notify::new(),
+        }
+    }
+
     /// How many bytes were accepted.
     pub fn accepted(&self) -> u64 {
         self.accepted.load(Ordering::Relaxed)

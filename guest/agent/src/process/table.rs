@@ -2,6 +2,7 @@
 
 use super::attach::Reader;
 use super::cgroup::{Cgroup, Cgroups};
+use super::departed::Departed;
 use super::lock;
 use super::outputs::{Outputs, STDERR, STDOUT, STREAMS};
 use super::plan::{Plan, Refusal, failure, plan};
@@ -9,12 +10,13 @@ use super::spawn::spawn;
 use super::stdin::Stdin;
 use super::supervise::Supervision;
 use super::users::Users;
-use crate::activity::{Activity, Busy};
+use crate::activity::Busy;
 use crate::api;
-use crate::api::{ExitCause, ProcessSpec, SpawnError, SpawnFailure};
+use crate::api::{ExitCause, ProcessSpec, SpawnError, SpawnFailure, StartProcessRequest};
 use crate::clock;
 use crate::errors::{errno_name, invalid};
 use crate::events::Events;
+use crate::state::Guest;
 use crate::sys;
 use std::collections::{HashMap, VecDeque};
 use std::os::fd::OwnedFd;
@@ -26,7 +28,7 @@ use tonic::Status;
 
 /// How many processes may run at once.
 const MAX_RUNNING: usize = 1024;
-/// How many ended ones are remembered.
+/// How many ended ones are remembered as a whole.
 const MAX_ENDED: usize = 256;
 /// How much output of ended ones is kept.
 const MAX_ENDED_OUTPUT: usize = 4 * 1024 * 1024;
@@ -57,9 +59,9 @@ pub struct Process {
     /// Asks the supervisor to end the process.
     pub stop: watch::Sender<Option<ExitCause>>,
     /// Its part of the memory that is meant for output.
-    reserved: usize,
+    pub(super) reserved: usize,
     /// Present while it runs: something done for the host.
-    busy: Mutex<Option<Busy>>,
+    pub(super) busy: Mutex<Option<Busy>>,
 }
 
 /// When a process is ended by the agent.
@@ -112,9 +114,11 @@ pub struct Table {
     slots: Mutex<HashMap<String, Slot>>,
     /// The ended ones, oldest first.
     ended: Mutex<VecDeque<Arc<Process>>>,
+    /// The ends of those before.
+    departed: Mutex<Departed>,
     pub cgroups: Cgroups,
     pub events: Arc<Events>,
-    activity: Arc<Activity>,
+    guest: Arc<Guest>,
     serial: AtomicU64,
     running: AtomicUsize,
     output_budget: usize,
@@ -125,13 +129,14 @@ pub struct Table {
 impl Table {
     /// No processes yet. Output buffers above the least size take no more than `output_budget` bytes together.
     #[must_use]
-    pub fn new(cgroups: Cgroups, events: Arc<Events>, activity: Arc<Activity>, output_budget: usize) -> Self {
+    pub fn new(cgroups: Cgroups, events: Arc<Events>, guest: Arc<Guest>, output_budget: usize) -> Self {
         Self {
             slots: Mutex::default(),
             ended: Mutex::default(),
+            departed: Mutex::default(),
             cgroups,
             events,
-            activity,
+            guest,
             serial: AtomicU64::new(0),
             running: AtomicUsize::new(0),
             output_budget,
@@ -157,12 +162,13 @@ impl Table {
     /// A status when the request breaks the API's rules or nothing is started now.
     pub async fn start(
         self: &Arc<Self>,
-        id: &str,
-        spec: ProcessSpec,
+        request: StartProcessRequest,
         first: Option<oneshot::Sender<Reader>>,
     ) -> Result<Outcome, Status> {
-        let id = if id.is_empty() { self.make_id() } else { checked_id(id)?.to_owned() };
-        let mut outcome = match self.reserve(&id, &spec)? {
+        let StartProcessRequest { id, spec, instance_id } = request;
+        let spec = spec.ok_or_else(|| invalid("spec is missing"))?;
+        let id = if id.is_empty() { self.make_id() } else { checked_id(id)? };
+        let mut outcome = match self.reserve(&id, &spec, &instance_id)? {
             Reservation::Known(process) => return Ok(Ok(process)),
             Reservation::Failed(failure) => return Ok(Err(failure)),
             Reservation::Starting(outcome) => outcome,
@@ -182,10 +188,13 @@ impl Table {
     /// # Errors
     /// `NOT_FOUND`.
     pub fn find(&self, id: &str) -> Result<Arc<Process>, Status> {
-        match lock(&self.slots).get(id) {
-            Some(Slot::Known(process)) => Ok(Arc::clone(process)),
-            _ => Err(Status::not_found(format!("There is no process of this id: {id}"))),
-        }
+        let slots = lock(&self.slots);
+        let known = match slots.get(id) {
+            Some(Slot::Known(process)) => Some(Arc::clone(process)),
+            Some(Slot::Starting(_)) => None,
+            None => lock(&self.departed).find(id),
+        };
+        known.ok_or_else(|| Status::not_found(format!("There is no process of this id: {id}")))
     }
 
     /// All processes, in the order of their start.
@@ -211,7 +220,10 @@ impl Table {
         if ended.len() > MAX_ENDED
             && let Some(oldest) = ended.pop_front()
         {
-            lock(&self.slots).remove(&oldest.id);
+            let mut slots = lock(&self.slots);
+            lock(&self.departed).add(&oldest);
+            slots.remove(&oldest.id);
+            drop(slots);
             lock(&oldest.state).outputs.retire();
             oldest.room.iter().for_each(Notify::notify_one);
         }
@@ -232,13 +244,17 @@ impl Table {
         format!("p{}-{:x}", self.serial.fetch_add(1, Ordering::Relaxed), clock::boot_ns())
     }
 
-    fn reserve(&self, id: &str, spec: &ProcessSpec) -> Result<Reservation, Status> {
+    fn reserve(&self, id: &str, spec: &ProcessSpec, instance_id: &str) -> Result<Reservation, Status> {
         let mut slots = lock(&self.slots);
         match slots.get(id) {
             Some(Slot::Known(process)) => return Ok(Reservation::Known(Arc::clone(process))),
             Some(Slot::Starting(outcome)) => return Ok(Reservation::Starting(outcome.clone())),
             None => {}
         }
+        if let Some(process) = lock(&self.departed).find(id) {
+            return Ok(Reservation::Known(process));
+        }
+        self.guest.expect_instance(instance_id)?;
         if !self.accepting.load(Ordering::Relaxed) {
             return Err(Status::failed_precondition(
                 "No process is started between PrepareSnapshot and Resume",
@@ -349,7 +365,7 @@ impl Table {
             ended: watch::Sender::new(false),
             stop: watch::Sender::new(None),
             reserved,
-            busy: Mutex::new(Some(self.activity.begin())),
+            busy: Mutex::new(Some(self.guest.activity.begin())),
         });
         Ok((process, supervision))
     }
@@ -377,7 +393,7 @@ enum Reservation {
     },
 }
 
-fn checked_id(id: &str) -> Result<&str, Status> {
+fn checked_id(id: String) -> Result<String, Status> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
     if id.len() <= 64 && id.bytes().all(allowed) {
         Ok(id)

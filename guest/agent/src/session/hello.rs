@@ -12,10 +12,11 @@ pub const HELLO_LEN: usize = PREFIX.len() + NONCE_LEN + 1;
 pub struct Nonce([u8; NONCE_LEN]);
 
 impl Nonce {
-    /// The answer to the hello that carried this nonce.
+    /// The answer to the hello that carried this nonce: whose session it will be, and that it may begin.
     #[must_use]
-    pub fn ready_line(&self) -> Vec<u8> {
-        [b"KELPIE-READY 1 ", self.0.as_slice(), b"\n"].concat()
+    pub fn answer(&self, instance_id: &str) -> Vec<u8> {
+        let instance = instance_id.as_bytes();
+        [b"KELPIE-INSTANCE ", instance, b"\nKELPIE-READY 1 ", self.0.as_slice(), b"\n"].concat()
     }
 }
 
@@ -78,12 +79,13 @@ mod tests {
 
     fn scan(pieces: &[&[u8]]) -> Option<Vec<u8>> {
         let mut scanner = HelloScanner::default();
-        pieces.iter().find_map(|piece| scanner.push(piece).1).map(|nonce| nonce.ready_line())
+        pieces.iter().find_map(|piece| scanner.push(piece).1).map(|nonce| nonce.answer("me"))
     }
 
     #[test]
     fn a_hello_is_found_after_anything_and_answered_with_its_nonce() {
-        let expected = Some(b"KELPIE-READY 1 0123456789abcdef0123456789abcdef\n".to_vec());
+        let expected =
+            Some(b"KELPIE-INSTANCE me\nKELPIE-READY 1 0123456789abcdef0123456789abcdef\n".to_vec());
         for noise in [
             &b""[..],
             b"\0\xff\r\n",

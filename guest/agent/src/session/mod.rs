@@ -8,6 +8,7 @@ pub mod ports;
 pub mod watch;
 
 use crate::dispatch::Dispatch;
+use crate::state::Guest;
 use hello::HelloScanner;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use io::{Leftover, SessionIo};
@@ -15,7 +16,6 @@ use link::Link;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::watch as latest;
 
 /// How many calls a session may have under way.
 const MAX_CALLS: u32 = 256;
@@ -35,8 +35,7 @@ const ARRIVAL: Duration = Duration::from_millis(200);
 pub struct Sessions {
     dispatch: Dispatch,
     open: Arc<AtomicU32>,
-    /// Counts up when every session has to end.
-    ends: latest::Receiver<u64>,
+    guest: Arc<Guest>,
 }
 
 /// Counts a session while it lasts.
@@ -49,10 +48,10 @@ impl Drop for Open {
 }
 
 impl Sessions {
-    /// Sessions that serve `dispatch`, are counted in `open`, and end when `ends` changes.
+    /// Sessions of `guest` that serve `dispatch` and are counted in `open`.
     #[must_use]
-    pub fn new(dispatch: Dispatch, open: Arc<AtomicU32>, ends: latest::Receiver<u64>) -> Self {
-        Self { dispatch, open, ends }
+    pub fn new(dispatch: Dispatch, open: Arc<AtomicU32>, guest: Arc<Guest>) -> Self {
+        Self { dispatch, open, guest }
     }
 
     /// Serves a link until its end: a socket's is its end of file, a port's is its removal.
@@ -60,7 +59,7 @@ impl Sessions {
         let link = Arc::new(link);
         let leftover = Leftover::default();
         loop {
-            match handshake(&link, &leftover).await {
+            match handshake(&link, &leftover, &self.guest).await {
                 Ok(true) => self.session(&link, &leftover).await,
                 Ok(false) | Err(_) => return,
             }
@@ -71,8 +70,7 @@ impl Sessions {
     async fn session(&self, link: &Arc<Link>, leftover: &Leftover) {
         self.open.fetch_add(1, Ordering::Relaxed);
         let _open = Open(Arc::clone(&self.open));
-        let mut ends = self.ends.clone();
-        ends.mark_unchanged();
+        let mut ends = self.guest.session_ends.subscribe();
         let io = TokioIo::new(SessionIo::new(Arc::clone(link), Arc::clone(leftover)));
         let mut connection = std::pin::pin!(
             hyper::server::conn::http2::Builder::new(TokioExecutor::new())
@@ -94,7 +92,7 @@ impl Sessions {
 }
 
 /// Waits for a hello and answers it; false at the link's end. What came after the hello is left in `leftover`.
-async fn handshake(link: &Link, leftover: &Leftover) -> std::io::Result<bool> {
+async fn handshake(link: &Link, leftover: &Leftover, guest: &Guest) -> std::io::Result<bool> {
     let mut scanner = HelloScanner::default();
     let mut bytes = std::mem::take(&mut *leftover.lock().unwrap_or_else(PoisonError::into_inner));
     // A port that nobody uses waits here: it takes little.
@@ -103,7 +101,7 @@ async fn handshake(link: &Link, leftover: &Leftover) -> std::io::Result<bool> {
         let (taken, nonce) = scanner.push(&bytes);
         if let Some(nonce) = nonce {
             bytes.drain(..taken);
-            if answer(link, &nonce.ready_line()).await? {
+            if answer(link, &nonce.answer(&guest.instance_id())).await? {
                 set(leftover, bytes);
                 return Ok(true);
             }

@@ -161,7 +161,7 @@ impl Channel {
 
 /// The first request of Exec.
 pub fn start(id: &str, spec: ProcessSpec) -> ExecRequest {
-    let start = StartProcessRequest { id: id.to_owned(), spec: Some(spec) };
+    let start = StartProcessRequest { id: id.to_owned(), spec: Some(spec), ..StartProcessRequest::default() };
     ExecRequest { request: Some(api::exec_request::Request::Start(start)) }
 }
 
@@ -309,7 +309,8 @@ pub fn directory(agent: &Agent, name: &str) -> PathBuf {
 }
 
 pub async fn begin(channel: &Channel, id: &str, spec: ProcessSpec) -> api::Process {
-    let request = StartProcessRequest { id: id.to_owned(), spec: Some(spec) };
+    let request =
+        StartProcessRequest { id: id.to_owned(), spec: Some(spec), ..StartProcessRequest::default() };
     match channel.processes().start_process(request).await.unwrap().into_inner().result.unwrap() {
         api::start_process_response::Result::Process(process) => process,
         api::start_process_response::Result::Failure(failure) => panic!("{failure:?}"),

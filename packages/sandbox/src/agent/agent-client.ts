@@ -1,6 +1,7 @@
 // The guest's agent, as the host uses it.
 
 import type { Duplex } from "node:stream";
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import { type Client, createClient, type Transport } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { type Clock, type Random, randomHex } from "@kelpie/platform";
@@ -17,12 +18,13 @@ import { Execution } from "./execution.ts";
 import { AgentService, type GetInfoResponse } from "./gen/kelpie/agent/v1/agent_pb.ts";
 import { FileService } from "./gen/kelpie/agent/v1/file_pb.ts";
 import { ProcessService } from "./gen/kelpie/agent/v1/process_pb.ts";
-import { PowerAction, SystemService } from "./gen/kelpie/agent/v1/system_pb.ts";
+import { PowerAction, type ResumeRequestSchema, SystemService } from "./gen/kelpie/agent/v1/system_pb.ts";
 import { isLoss } from "./guest-error.ts";
 import { callGuest, type CallOptions, neverAborted } from "./call-guest.ts";
 import { GuestFiles } from "./guest-files.ts";
 import { notStarted, type ProcessEnd, type ProcessRequest, processSpec } from "./process.ts";
 import type { ExecutionTarget, OutputOffsets } from "./process-events.ts";
+import { StartOnce, type StartRoute } from "./start-once.ts";
 
 /** The agent's bound on a message (agent.proto), with room for its frame. */
 const messageLimitBytes = (1 << 20) + 1024;
@@ -112,7 +114,8 @@ export class AgentClient implements AsyncDisposable {
 
   /**
    * Starts a process that goes on by itself, whether anybody attaches to it or not; its `stdin` is not read here. Returns
-   * its name in the guest, or why it could not be started.
+   * its name in the guest, or why it could not be started. It is started at most once, over however many connections;
+   * `guest-lost` says where it is not known whether it ran.
    */
   async start(
     request: ProcessRequest,
@@ -120,17 +123,27 @@ export class AgentClient implements AsyncDisposable {
   ): Promise<{ readonly id: string; readonly pid: number } | Extract<ProcessEnd, { kind: "not-started" }>> {
     const spec = processSpec({ ...request, outlivesReader: true });
     const id = this.#newId();
-    const { result } = await this.#call(`start ${request.argv[0]}`, options, (signal) =>
-      this.processes.startProcess({ id, spec }, { signal }),
-    );
-    if (result.case === "failure") return notStarted(result.value);
-    return { id, pid: result.value?.pid ?? 0 };
+    const start = new StartOnce(this.#route, id, spec);
+    const what = `start ${request.argv[0]}`;
+    const result = await this.#call(what, options, (signal) => start.askUntil(signal));
+    return result.case === "failure" ? notStarted(result.value) : { id, pid: result.value.pid };
   }
 
   /** A process that runs, or has ended and is remembered, by its name. Leaving it leaves it running. */
   attach(id: string, { offsets, passive = false, stdin, signal }: AttachOptions = {}): Execution {
     const from = offsets ?? { stdout: 0, stderr: 0 };
     return this.#follow(id, { kind: "attach", offsets: from, passive, stdin }, signal ?? neverAborted);
+  }
+
+  /** Makes a restored guest unique and lets it go on (system.proto): `entropy` and `unixNs` at least. */
+  async resume(
+    request: MessageInitShape<typeof ResumeRequestSchema>,
+    options: CallOptions = {},
+  ): Promise<void> {
+    const { instanceId } = await this.#call("become a machine of its own", options, (signal) =>
+      this.system.resume(request, { signal }),
+    );
+    this.#connection.noteInstance(instanceId);
   }
 
   /** Asks the guest to power off; resolves when the agent has agreed. */
@@ -148,8 +161,11 @@ export class AgentClient implements AsyncDisposable {
   }
 
   #follow(id: string, target: ExecutionTarget, signal: AbortSignal): Execution {
-    const { closed } = this.#connection;
-    return new Execution({ processes: this.processes, clock: this.#clock, id, target, closed }, signal);
+    return new Execution({ ...this.#route, id, target }, signal);
+  }
+
+  get #route(): StartRoute {
+    return { processes: this.processes, connection: this.#connection, clock: this.#clock };
   }
 
   /** A call that changes nothing: one that is lost with its connection is made again over the next. */

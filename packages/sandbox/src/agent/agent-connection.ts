@@ -51,6 +51,8 @@ export interface AgentConnectionOptions {
 interface Session {
   readonly http: http2.ClientHttp2Session;
   readonly probe: SessionProbe;
+  /** Of the agent that answers; undefined where it does not tell. Resuming a snapshot gives it another. */
+  instanceId: string | undefined;
 }
 
 type State =
@@ -87,15 +89,23 @@ export class AgentConnection implements SessionManager, AsyncDisposable {
     await orAborted(this.#session(helloAgainAfterMs, this.#disposal.signal), signal);
   }
 
+  /** The instance of the agent that answers, as far as it tells; opens the session if there is none. `guest-lost`, `timeout`. */
+  async instanceId(): Promise<string | undefined> {
+    return (await this.#current()).instanceId;
+  }
+
+  /** Notes that the agent that answers has another instance id by now. */
+  noteInstance(instanceId: string): void {
+    if (this.#state.kind === "open") this.#state.session.instanceId = instanceId;
+  }
+
   async request(
     method: string,
     path: string,
     headers: http2.OutgoingHttpHeaders,
     options: Omit<http2.ClientSessionRequestOptions, "signal">,
   ): Promise<http2.ClientHttp2Stream> {
-    using deadline = this.#options.clock.deadline(reconnectWithinMs, "Connecting to the agent");
-    const stop = AbortSignal.any([deadline.signal, this.#disposal.signal]);
-    const { http, probe } = await orAborted(this.#session(helloRepeatMs, stop), stop);
+    const { http, probe } = await this.#current();
     const stream = http.request({ ...headers, ":method": method, ":path": path }, options);
     probe.watch(stream);
     return stream;
@@ -118,6 +128,12 @@ export class AgentConnection implements SessionManager, AsyncDisposable {
     state.session.http.destroy();
     this.#stream?.destroy();
     await closed.promise;
+  }
+
+  async #current(): Promise<Session> {
+    using deadline = this.#options.clock.deadline(reconnectWithinMs, "Connecting to the agent");
+    const stop = AbortSignal.any([deadline.signal, this.#disposal.signal]);
+    return await orAborted(this.#session(helloRepeatMs, stop), stop);
   }
 
   /** The open session, or the one that is being opened, or a new one that is opened until `stop`. */
@@ -151,9 +167,9 @@ export class AgentConnection implements SessionManager, AsyncDisposable {
     try {
       stream = await openFree(open, clock, signal);
       this.#stream = stream;
-      await greetAgent(stream, { clock, random, repeatAfterMs, signal });
+      const instanceId = await greetAgent(stream, { clock, random, repeatAfterMs, signal });
       const http = startHttp2(stream, this.#windows);
-      const session = { http, probe: new SessionProbe(http, clock, probe) };
+      const session: Session = { http, probe: new SessionProbe(http, clock, probe), instanceId };
       http.once("close", () => this.#forget(session));
       http.once("goaway", () => this.#forget(session));
       this.#state = { kind: "open", session };

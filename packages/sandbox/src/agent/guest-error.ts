@@ -42,6 +42,13 @@ export function isUnknownProcess(error: unknown): boolean {
   return error instanceof ConnectError && error.code === Code.NotFound;
 }
 
+/** The instance of the agent that refused what was meant for another; undefined for any other error. */
+export function refusingInstance(error: unknown): string | undefined {
+  if (!(error instanceof ConnectError) || error.code !== Code.FailedPrecondition) return undefined;
+  const instanceId = error.metadata.get("kelpie-instance") ?? "";
+  return /^[0-9a-f]{32}$/.test(instanceId) ? instanceId : undefined;
+}
+
 /** As {@link guestError}, with a code of its own for what file systems refuse. */
 export function fileError(what: string, error: unknown, signal: AbortSignal): KelpieError {
   const told = guestError(what, error, signal);

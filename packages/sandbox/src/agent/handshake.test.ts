@@ -11,7 +11,7 @@ import { greetAgent } from "./handshake.ts";
 const { clock, random } = realPlatform;
 const fails = (code: KelpieErrorCode) => (error: unknown) => KelpieError.is(error) && error.code === code;
 
-function greet(stream: Duplex, repeatAfterMs = 5000, withinMs = 5000): Promise<void> {
+function greet(stream: Duplex, repeatAfterMs = 5000, withinMs = 5000): Promise<string | undefined> {
   return greetAgent(stream, { clock, random, repeatAfterMs, signal: AbortSignal.timeout(withinMs) });
 }
 
@@ -40,6 +40,30 @@ for (const pieceBytes of [1, 2, 7, Infinity]) {
     host.on("data", (bytes: Buffer) => received.push(bytes)).resume();
     while (Buffer.concat(received).length < 14) await new Promise((resolve) => setImmediate(resolve));
     assert.equal(Buffer.concat(received).toString(), "PRI * HTTP/2.0");
+  });
+}
+
+for (const pieceBytes of [1, 49, Infinity]) {
+  test(`the agent's instance is read where it stands right before the answer, in pieces of ${pieceBytes}`, async () => {
+    const [own, stale] = ["1".repeat(32), "2".repeat(32)];
+    const line = (id: string): string => `KELPIE-INSTANCE ${id}\n`;
+    const table: [before: string, instanceId: string | undefined][] = [
+      [line(own), own],
+      [`${line(stale)}KELPIE-READY 1 ${stale}\n${line(own)}`, own],
+      [`KELPIE-INST${line(own)}`, own],
+      ["", undefined],
+      [`${line(stale)}\n`, undefined],
+      [`${line(stale)}KELPIE-READY 1 ${stale}\n`, undefined],
+      [line(stale.slice(1)), undefined],
+      [line(`${stale}2`), undefined],
+      [line("g".repeat(32)), undefined],
+    ];
+    for (const [before, instanceId] of table) {
+      const [host, guest] = duplexPair({ pieceBytes });
+      playAgent(guest, (nonce) => guest.write(`${before}KELPIE-READY 1 ${nonce}\n`));
+      assert.equal(await greet(host), instanceId, before);
+      host.destroy();
+    }
   });
 }
 

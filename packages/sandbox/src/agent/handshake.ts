@@ -5,6 +5,8 @@ import { cancelled, type Clock, describeError, KelpieError, type Random, randomH
 import { orAborted } from "../or-aborted.ts";
 
 const nonceBytes = 16;
+const instanceLine = /KELPIE-INSTANCE ([0-9a-f]{32})\n$/;
+const instanceLineBytes = 49;
 
 /** How to greet the agent. */
 export interface HandshakeOptions {
@@ -17,10 +19,11 @@ export interface HandshakeOptions {
 }
 
 /**
- * Says hello until the agent answers the last one. The stream then stands, paused, at the first byte of HTTP/2.
- * `guest-lost` if the stream ends first; `timeout` or `cancelled` by the signal.
+ * Says hello until the agent answers the last one. The stream then stands, paused, at the first byte of HTTP/2. Returns the
+ * id of the agent's instance; undefined where an older agent does not tell it. `guest-lost` if the stream ends first;
+ * `timeout` or `cancelled` by the signal.
  */
-export async function greetAgent(stream: Duplex, options: HandshakeOptions): Promise<void> {
+export async function greetAgent(stream: Duplex, options: HandshakeOptions): Promise<string | undefined> {
   const { clock, random, signal } = options;
   using answers = new AnswerScanner(stream);
   // An earlier hello's answer is of no use: the later hello ends the session that it began.
@@ -30,13 +33,14 @@ export async function greetAgent(stream: Duplex, options: HandshakeOptions): Pro
     stream.write(`KELPIE-HELLO 1 ${nonce}\n`);
     using pause = clock.deadline(repeatAfterMs, "The agent's answer");
     const answer = orAborted(answered, pause.signal).then(
-      () => true,
+      (instanceId) => ({ instanceId }),
       (error: unknown) => {
-        if (pause.signal.aborted && error === pause.signal.reason) return false;
+        if (pause.signal.aborted && error === pause.signal.reason) return undefined;
         throw error;
       },
     );
-    if (await orAborted(answer, signal)) return;
+    const answerOfThis = await orAborted(answer, signal);
+    if (answerOfThis !== undefined) return answerOfThis.instanceId;
   }
   throw cancelled(signal);
 }
@@ -46,7 +50,7 @@ class AnswerScanner implements Disposable {
   readonly #stream: Duplex;
   #wanted = Buffer.alloc(0);
   #seen = Buffer.alloc(0);
-  #waiting = Promise.withResolvers<undefined>();
+  #waiting = Promise.withResolvers<string | undefined>();
 
   constructor(stream: Duplex) {
     this.#stream = stream;
@@ -59,8 +63,8 @@ class AnswerScanner implements Disposable {
     stream.resume();
   }
 
-  /** Resolves when the agent answers `nonce`. */
-  next(nonce: string): Promise<undefined> {
+  /** Resolves when the agent answers `nonce`, with its instance id if it tells it. */
+  next(nonce: string): Promise<string | undefined> {
     this.#wanted = Buffer.from(`KELPIE-READY 1 ${nonce}\n`, "latin1");
     return this.#waiting.promise;
   }
@@ -70,13 +74,15 @@ class AnswerScanner implements Disposable {
     const at = bytes.indexOf(this.#wanted);
     if (at === -1) {
       // Only the beginning of an answer can matter later, so stale bytes do not pile up.
-      this.#seen = bytes.subarray(-(this.#wanted.length - 1));
+      this.#seen = bytes.subarray(-(instanceLineBytes + this.#wanted.length - 1));
       return;
     }
     this[Symbol.dispose]();
     const rest = bytes.subarray(at + this.#wanted.length);
     if (rest.length > 0) this.#stream.unshift(rest);
-    this.#waiting.resolve(undefined);
+    // Only what stands right before the answer is of this session.
+    const before = bytes.subarray(Math.max(0, at - instanceLineBytes), at).toString("latin1");
+    this.#waiting.resolve(instanceLine.exec(before)?.[1]);
   };
 
   readonly #onError = (cause: Error): void => {

@@ -1,20 +1,20 @@
 // What a process does, event by event, over as many connections as it takes: one that is lost is opened again, and the
 // output, the input and the end go on where they were.
 
-import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { Client } from "@connectrpc/connect";
-import { type Clock, KelpieError } from "@kelpie/platform";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { KelpieError } from "@kelpie/platform";
 import {
   type AttachRequestSchema,
   type ExecRequestSchema,
   OutputStream,
   type Process,
   type ProcessEvent,
-  type ProcessService,
+  ProcessEventSchema,
   type WriteStdinRequestSchema,
 } from "./gen/kelpie/agent/v1/process_pb.ts";
 import { isLoss, isTimeout, isUnknownProcess } from "./guest-error.ts";
 import { type ProcessRequest, processSpec } from "./process.ts";
+import { StartOnce, type StartRoute } from "./start-once.ts";
 import { StdinFeed } from "./stdin-feed.ts";
 
 /** How long a lost connection is tried again; the guest keeps the process for longer. */
@@ -41,20 +41,18 @@ export type ExecutionTarget =
     };
 
 /** What it takes to follow a process. */
-export interface FollowOptions {
-  readonly processes: Client<typeof ProcessService>;
-  readonly clock: Clock;
+export interface FollowOptions extends StartRoute {
   /** The process's name in the guest. */
   readonly id: string;
   readonly target: ExecutionTarget;
-  /** Aborts when the client is disposed: then nothing comes back. */
-  readonly closed: AbortSignal;
 }
 
 /** Follows one process. */
 export class ProcessFollower {
   readonly #options: FollowOptions;
   readonly #stdin: StdinFeed | undefined;
+  /** How it is started; undefined for one that is there. */
+  readonly #start: StartOnce | undefined;
   #offsets: OutputOffsets;
   /** How much of stdin the guest had before ours. */
   #stdinBase = 0;
@@ -68,6 +66,8 @@ export class ProcessFollower {
     const stdin = target.kind === "start" ? target.request.stdin : target.stdin;
     this.#options = options;
     this.#stdin = stdin === undefined ? undefined : new StdinFeed(stdin);
+    this.#start =
+      target.kind === "start" ? new StartOnce(options, options.id, processSpec(target.request)) : undefined;
     this.#offsets = target.kind === "start" ? { stdout: 0, stderr: 0 } : target.offsets;
     this.#isThere = target.kind === "attach";
   }
@@ -79,8 +79,7 @@ export class ProcessFollower {
 
   /** Tells what the process does, until `signal`. What is thrown is Connect's error, or a KelpieError. */
   async *events(signal: AbortSignal): AsyncGenerator<ProcessEvent, undefined> {
-    const { target } = this.#options;
-    const first = target.kind === "start" ? this.#exec(target.request, signal) : this.#attach(signal);
+    const first = this.#start === undefined ? this.#attach(signal) : this.#exec(this.#start, signal);
     try {
       let loss = yield* this.#until(first, signal);
       while (loss !== undefined) loss = yield* this.#resume(loss.error, signal);
@@ -89,7 +88,7 @@ export class ProcessFollower {
     }
   }
 
-  /** Hands a stream's events on; returns how its connection was lost, or nothing at the stream's own end. */
+  /** Hands a stream's events on; returns how its connection was lost, or its start refused, or nothing at its own end. */
   async *#until(
     stream: AsyncIterable<ProcessEvent>,
     signal: AbortSignal,
@@ -107,7 +106,8 @@ export class ProcessFollower {
       }
       return undefined;
     } catch (error) {
-      if (signal.aborted || this.#options.closed.aborted || !isLoss(error)) throw error;
+      if (signal.aborted || this.#options.connection.closed.aborted) throw error;
+      if (!isLoss(error) && this.#start?.isRefused(error) !== true) throw error;
       return { error };
     }
   }
@@ -131,38 +131,58 @@ export class ProcessFollower {
     this.#offsets = { ...this.#offsets, [name]: next };
   }
 
-  /** Attaches again, once the guest answers, until the next loss. Throws the loss itself, if it does not in time. */
+  /** Attaches again, once the guest answers, until the next loss. Throws the loss, if it does not in time. */
   async *#resume(loss: unknown, signal: AbortSignal): AsyncGenerator<ProcessEvent, Loss | undefined> {
-    const { clock, closed } = this.#options;
+    const { clock, connection } = this.#options;
     const toldBefore = this.#told;
     using patience = clock.deadline(resumeWithinMs, "Coming back to the guest");
-    const stop = AbortSignal.any([signal, closed, patience.signal]);
+    const stop = AbortSignal.any([signal, connection.closed, patience.signal]);
     for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(2 * pauseMs, longestPauseMs)) {
       try {
-        await this.#startIfUnknown(stop);
+        const failed = await this.#startIfUnknown(stop);
+        if (failed !== undefined) {
+          yield failed;
+          return undefined;
+        }
         const next = yield* this.#until(this.#attach(signal), signal);
         if (next === undefined || this.#told > toldBefore) return next;
       } catch (error) {
-        if (signal.aborted) throw error;
-        if (isUnknownProcess(error)) throw processGone(loss);
-        if (!isLoss(error) && !isTimeout(error)) throw loss;
+        if (signal.aborted || this.#start?.isUncertain === true) throw error;
+        if (isUnknownProcess(error)) throw this.#gone(loss);
+        if (!isLoss(error) && !isTimeout(error)) throw this.#givenUp(loss);
       }
-      if (stop.aborted) throw loss;
+      if (stop.aborted) throw this.#givenUp(loss);
       await clock.sleep(pauseMs, stop).catch(() => undefined);
     }
   }
 
-  /** Starts a process that the guest may not have heard of: asked twice, an agent starts it once. Another agent starts it anew. */
-  async #startIfUnknown(signal: AbortSignal): Promise<void> {
-    const { processes, id, target } = this.#options;
-    if (this.#isThere || target.kind === "attach") return;
-    await processes.startProcess({ id, spec: processSpec(target.request) }, { signal });
+  /** Starts a process that the guest may not have heard of. Returns the event that says that it cannot be started. */
+  async #startIfUnknown(signal: AbortSignal): Promise<ProcessEvent | undefined> {
+    if (this.#isThere || this.#start?.mayAsk !== true) return undefined;
+    const result = await this.#start.ask(signal);
+    this.#isThere = true;
+    return result.case === "failure"
+      ? create(ProcessEventSchema, { event: { case: "failed", value: result.value } })
+      : undefined;
   }
 
-  async *#exec(request: ProcessRequest, signal: AbortSignal): AsyncGenerator<ProcessEvent, undefined> {
-    const { processes, id } = this.#options;
+  /** What is thrown for a loss that nothing comes after. */
+  #givenUp(loss: unknown): unknown {
+    return this.#isThere || this.#start === undefined ? loss : this.#start.uncertain(loss);
+  }
+
+  /** What it means that the guest does not know the process. */
+  #gone(loss: unknown): unknown {
+    if (!this.#isThere && this.#start !== undefined) return this.#start.uncertain(loss);
+    return new KelpieError("guest-lost", "The agent was started again, and its processes ended with it", {
+      cause: loss,
+    });
+  }
+
+  async *#exec(once: StartOnce, signal: AbortSignal): AsyncGenerator<ProcessEvent, undefined> {
+    const { processes } = this.#options;
     const stdin = this.#stdin;
-    const start = { id, spec: processSpec(request) };
+    const start = await once.request(signal);
     async function* requests(): AsyncGenerator<MessageInitShape<typeof ExecRequestSchema>> {
       yield { request: { case: "start", value: start } };
       for await (const value of stdin?.chunks(signal) ?? []) yield { request: { case: "stdin", value } };
@@ -228,10 +248,4 @@ export class ProcessFollower {
 /** How a connection was lost. */
 interface Loss {
   readonly error: unknown;
-}
-
-function processGone(cause: unknown): KelpieError {
-  return new KelpieError("guest-lost", "The agent was started again, and its processes ended with it", {
-    cause,
-  });
 }

@@ -1,8 +1,7 @@
 // A guest that answers, by the quickest way there is: restored from a template, or booted.
 
-import { cancelled, describeError, KelpieError, type Platform } from "@kelpie/platform";
+import { describeError, KelpieError, type Platform } from "@kelpie/platform";
 import type { AgentClient } from "../agent/agent-client.ts";
-import { guestError } from "../agent/guest-error.ts";
 import { type AgentPorts, agentOver } from "../lifecycle/agent-ports.ts";
 import { awaitGuest } from "../lifecycle/await-guest.ts";
 import { type Phase, PhaseTimer } from "../phases.ts";
@@ -135,13 +134,8 @@ async function makeUnique(
 ): Promise<void> {
   const entropy = random.bytes(entropyBytes);
   const machineId = uuidDigits(random.bytes(16));
-  try {
-    const unixNs = BigInt(Math.round(clock.nowMs() * 1000)) * 1000n;
-    await agent.system.resume({ entropy, unixNs, hostname, machineId }, { signal });
-  } catch (error) {
-    if (signal.aborted) throw cancelled(signal);
-    throw guestError("become a machine of its own", error, signal);
-  }
+  const unixNs = BigInt(Math.round(clock.nowMs() * 1000)) * 1000n;
+  await agent.resume({ entropy, unixNs, hostname, machineId }, { signal });
 }
 
 /** A UUID of version 4, as machine-id(5) asks for, as 32 digits. */

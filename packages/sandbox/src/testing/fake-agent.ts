@@ -25,6 +25,8 @@ export interface FakeAgentBehaviour {
   readonly files?: Partial<ServiceImpl<typeof FileService>>;
   readonly processes?: Partial<ServiceImpl<typeof ProcessService>>;
   readonly system?: Partial<ServiceImpl<typeof SystemService>>;
+  /** The instance that it says it is when a session starts; an agent of before it could tell says nothing. */
+  readonly instance?: () => string | undefined;
 }
 
 /** A played agent and a client of it. */
@@ -70,8 +72,17 @@ async function* counted<T extends Told>(
   }
 }
 
+/** What a played agent calls itself, where a test does not care. */
+export const playedInstance = "a".repeat(32);
+
 /** Starts an agent that can be connected to any number of times. */
-export function playAgent({ agent, files, processes, system }: FakeAgentBehaviour): FakeAgent {
+export function playAgent({
+  agent,
+  files,
+  processes,
+  system,
+  instance = () => playedInstance,
+}: FakeAgentBehaviour): FakeAgent {
   const router = createConnectRouter({ connect: false, grpcWeb: false });
   router.service(AgentService, { ping: ({ payload }) => ({ payload }), ...agent });
   router.service(FileService, files ?? {});
@@ -97,6 +108,8 @@ export function playAgent({ agent, files, processes, system }: FakeAgentBehaviou
     guest.once("data", (hello: Buffer) => {
       const nonce = /^KELPIE-HELLO 1 (\w+)\n$/.exec(hello.toString())?.[1] ?? "";
       guest.pause();
+      const instanceId = instance();
+      if (instanceId !== undefined) guest.write(`KELPIE-INSTANCE ${instanceId}\n`);
       guest.write(`KELPIE-READY 1 ${nonce}\n`);
       server.emit("connection", guest);
     });

@@ -2,17 +2,13 @@
 // lost, and none may run twice.
 
 import assert from "node:assert/strict";
-import { randomUUID } from "node:crypto";
-import { once } from "node:events";
-import { connect, createServer, type Socket } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import type { Duplex } from "node:stream";
 import { KelpieError, realPlatform } from "@kelpie/platform";
 import { AgentClient } from "../../agent/agent-client.ts";
+import { socketPair } from "./socket-pair.ts";
 
-/** A hello and its answer. */
-const handshakeBytes = 100;
+/** A hello and its answer, 145 bytes. */
+const handshakeBytes = 150;
 
 /** What chaos to make. */
 export interface ChaosOptions {
@@ -143,17 +139,6 @@ async function endingAfter(stream: Duplex, sizeBytes: number, onEnd: () => void)
   pass(stream, inner);
   pass(inner, stream);
   return ours;
-}
-
-/** Two ends of a socket: what HTTP/2 runs on otherwise too, with the kernel's buffers and timing. */
-async function socketPair(): Promise<[Socket, Socket]> {
-  const path = join(tmpdir(), `kelpie-chaos-${randomUUID()}`);
-  const server = createServer().listen(path);
-  await once(server, "listening");
-  const ours = connect(path);
-  const [inner] = (await once(server, "connection")) as [Socket];
-  server.close();
-  return [ours, inner];
 }
 
 /** Numbers from 0 to 1, the same for the same seed (mulberry32). */

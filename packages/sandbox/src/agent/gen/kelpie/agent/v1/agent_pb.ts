@@ -149,7 +149,8 @@ export type GetInfoResponse = Message<"kelpie.agent.v1.GetInfoResponse"> & {
 
   /**
    * An id of this run of the agent, fresh each time it starts and each time a snapshot is resumed. Processes and
-   * event numbers of another instance are unknown to this one.
+   * event numbers of another instance are unknown to this one, and what it was asked to start this one does not. A
+   * session's handshake tells it too.
    *
    * @generated from field: string instance_id = 8;
    */
