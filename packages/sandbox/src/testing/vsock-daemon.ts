@@ -1,4 +1,4 @@
-// The vhost-user daemon behind a vsock device, for tests: where tools/test-setup.ts puts the one that it compiles.
+// The vhost-user daemon behind a vsock device, for tests: where tools/test/setup.ts puts the one that it compiles.
 
 import { existsSync } from "node:fs";
 import { homedir } from "node:os";
@@ -18,5 +18,5 @@ export function findTestVsockDaemon(): { readonly program: string } | { readonly
   const program = join(vsockDaemonDirectory(), "bin", vsockDaemonCrate.name);
   return existsSync(program)
     ? { program }
-    : { skip: `${vsockDaemonCrate.name} is not compiled (tools/test-setup.ts)` };
+    : { skip: `${vsockDaemonCrate.name} is not compiled (tools/test/setup.ts)` };
 }

@@ -1,4 +1,4 @@
-// Judges that come from PyPI: where tools/test-setup.ts puts them, and how a test runs one.
+// Judges that come from PyPI: where tools/test/setup.ts puts them, and how a test runs one.
 
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -14,7 +14,7 @@ export function pythonJudges(): string {
 export function withoutPythonJudges(): string | false {
   return existsSync(join(pythonJudges(), "spdx_tools"))
     ? false
-    : "no spdx-tools are installed (tools/test-setup.ts)";
+    : "no spdx-tools are installed (tools/test/setup.ts)";
 }
 
 /** The JSON Schema of SPDX 2.3, as its own project publishes it. */

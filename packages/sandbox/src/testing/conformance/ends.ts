@@ -107,13 +107,18 @@ const ways: Readonly<Record<string, Way>> = {
 const inputs: readonly Input[] = ["none", "open", "ended", "unread"];
 const connections: readonly Connection[] = ["kept", "cut", "away"];
 
-/** Every combination; a terminal whose input nobody reads echoes it, so that it is none of its own. */
-export const rows: readonly Row[] = Object.keys(ways).flatMap((way) =>
-  [false, true].flatMap((terminal) =>
-    inputs
-      .filter((input) => !(terminal && input === "unread"))
-      .flatMap((input) => connections.map((connection) => ({ way, terminal, input, connection }))),
-  ),
+/**
+ * Every combination; a terminal whose input nobody reads echoes it, so that it is none of its own. Those that wait for their
+ * time to be up stand among the others, which are at work meanwhile.
+ */
+export const rows: readonly Row[] = [false, true].flatMap((terminal) =>
+  inputs
+    .filter((input) => !(terminal && input === "unread"))
+    .flatMap((input) =>
+      connections.flatMap((connection) =>
+        Object.keys(ways).map((way) => ({ way, terminal, input, connection })),
+      ),
+    ),
 );
 
 /** So few of the rows that each two values of different columns that meet anywhere meet in one of them. */

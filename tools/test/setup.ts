@@ -2,11 +2,11 @@
 
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { pythonJudges } from "../packages/images/src/sbom/testing/python-judges.ts";
-import { type Main, realPlatform, runMain } from "../packages/platform/src/index.ts";
-import { installMissing, missingRequirements } from "../packages/cli/src/setup/install-missing.ts";
-import { emulatorsFor, type Requirement } from "../packages/cli/src/setup/requirement.ts";
-import { vsockDaemonCrate, vsockDaemonDirectory } from "../packages/sandbox/src/testing/vsock-daemon.ts";
+import { pythonJudges } from "../../packages/images/src/sbom/testing/python-judges.ts";
+import { type Main, realPlatform, runMain } from "../../packages/platform/src/index.ts";
+import { installMissing, missingRequirements } from "../../packages/cli/src/setup/install-missing.ts";
+import { emulatorsFor, type Requirement } from "../../packages/cli/src/setup/requirement.ts";
+import { vsockDaemonCrate, vsockDaemonDirectory } from "../../packages/sandbox/src/testing/vsock-daemon.ts";
 
 const judges: Requirement[] = [
   {
@@ -54,7 +54,7 @@ const judges: Requirement[] = [
 
 /** What Debian 12 has no package of. A judge that cannot be had leaves its tests skipped, with the reason. */
 async function installPythonJudges(): Promise<void> {
-  const list = join(import.meta.dirname, "judges/requirements.txt");
+  const list = join(import.meta.dirname, "../judges/requirements.txt");
   const target = pythonJudges();
   const wanted = readFileSync(list, "utf8");
   const installed = join(target, "requirements.txt");
