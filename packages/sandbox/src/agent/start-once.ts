@@ -63,12 +63,11 @@ export class StartOnce {
    */
   isRefused(error: unknown): boolean {
     const instanceId = refusingInstance(error);
-    if (instanceId === undefined || this.#asked === undefined || ++this.#refusals > refusalLimit)
-      return false;
+    if (instanceId === undefined || this.#asked === undefined) return false;
     if (this.#asked.times > 1) throw this.uncertain(error);
     this.#asked = undefined;
     this.#route.connection.noteInstance(instanceId);
-    return true;
+    return ++this.#refusals <= refusalLimit;
   }
 
   /** Asks until there is an answer. Connect's error, or `guest-lost` where it is not known whether the process ran. */
