@@ -69,3 +69,15 @@ test("an option that may be given often is a list", () => {
   });
   assert.deepEqual(parseInput(often, ["--mount", "a", "--mount=b"]).options["mount"], ["a", "b"]);
 });
+
+test("a word that the usage line has no place for is refused, and named", () => {
+  const one = command({ positionals: "SANDBOX [PROCESS]", options: {}, run: nothing });
+  const any = command({ positionals: "SANDBOX…", options: {}, run: nothing });
+  assert.deepEqual(parseInput(one, ["a", "b"]).positionals, ["a", "b"]);
+  assert.deepEqual(parseInput(any, ["a", "b", "c"]).positionals, ["a", "b", "c"]);
+  assert.throws(
+    () => parseInput(one, ["a", "b", "c"], ["sandbox", "attach"]),
+    (error) =>
+      KelpieError.is(error) && error.code === "usage" && /Unexpected argument "c"/.test(error.message),
+  );
+});

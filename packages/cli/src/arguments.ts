@@ -49,14 +49,31 @@ export function parseInput(
       strict: true,
     });
     const rest = words.slice(split);
+    const all = [...positionals, ...(rest[0] === "--" ? rest.slice(1) : rest)];
+    requireNoMore(command, path, all);
     return {
       options: values as OptionValues<OptionSpecs>,
-      positionals: [...positionals, ...(rest[0] === "--" ? rest.slice(1) : rest)],
+      positionals: all,
       json: values["json"] === true,
     };
   } catch (error) {
-    throw wrongWords(command, path, describeError(error));
+    throw KelpieError.is(error) ? error : wrongWords(command, path, describeError(error));
   }
+}
+
+/** A word that the usage line has no place for is an error of the person's, and nothing to be silent about. */
+function requireNoMore(
+  { positionals: places = "", passThrough }: Command,
+  path: readonly string[],
+  words: readonly string[],
+): void {
+  if (passThrough === true || /[…|]/.test(places)) return;
+  const surplus = words[places.split(" ").length];
+  if (surplus === undefined) return;
+  throw new KelpieError("usage", `Unexpected argument ${JSON.stringify(surplus)}`, {
+    expected: places,
+    help: `See: kelpie ${[...path, "--help"].join(" ")}`,
+  });
 }
 
 /** Index of "--" or of the first word that is neither an option nor an option's value. */

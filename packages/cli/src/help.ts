@@ -8,28 +8,37 @@ Usage: kelpie COMMAND [OPTION…]
 `;
 
 /** The list of all commands. */
-export function overview(commands: readonly CommandEntry[]): string {
-  return `${introduction}\nCommands:\n${summaries(commands)}\nRun \`kelpie COMMAND --help\` for its options. KELPIE_HOME (default ~/.kelpie) holds images and caches.\n`;
+export function overview(commands: readonly CommandEntry[], columns?: number): string {
+  return `${introduction}\nCommands:\n${summaries(commands, columns)}\nRun \`kelpie COMMAND --help\` for its options. KELPIE_HOME (default ~/.kelpie) holds images and caches.\n`;
 }
 
 /** The list of the commands that begin with the same word. */
-export function groupOverview(group: readonly CommandEntry[]): string {
+export function groupOverview(group: readonly CommandEntry[], columns?: number): string {
   const word = group[0]?.path[0] ?? "";
-  return `Usage: kelpie ${word} COMMAND [OPTION…]\n\nCommands:\n${summaries(group)}\nRun \`kelpie ${word} COMMAND --help\` for its options.\n`;
+  return `Usage: kelpie ${word} COMMAND [OPTION…]\n\nCommands:\n${summaries(group, columns)}\nRun \`kelpie ${word} COMMAND --help\` for its options.\n`;
 }
 
-function summaries(commands: readonly CommandEntry[]): string {
-  return table(commands.map(({ path, summary }) => [path.join(" "), summary] as const));
+function summaries(commands: readonly CommandEntry[], columns?: number): string {
+  return table(
+    commands.map(({ path, summary }) => [path.join(" "), summary] as const),
+    columns,
+  );
 }
 
-/** Help for one command. */
-export function commandHelp({ path, summary }: CommandEntry, command: Command): string {
+/** Help for one command, for a terminal of so many columns; as wide as it comes where that is not known. */
+export function commandHelp(
+  { path, summary }: CommandEntry,
+  command: Command,
+  columns = Number.POSITIVE_INFINITY,
+): string {
   const { positionals, options, details } = command;
   const rows = Object.entries({ ...options, help: helpOption }).map(
     ([name, option]) => [optionWords(name, option), option.help] as const,
   );
   const usage = `Usage: kelpie ${path.join(" ")} [OPTION…]${positionals === undefined ? "" : ` ${positionals}`}`;
-  return `${summary}\n\n${usage}\n\nOptions:\n${table(rows)}${details === undefined ? "" : `\n${details}\n`}`;
+  const rest = details === undefined ? "" : `\n${details}\n`;
+  const text = `${summary}\n\n${usage}\n\nOptions:\n${table(rows, columns)}`;
+  return text + (columns >= detailsColumns ? rest : wrapped(rest, columns));
 }
 
 /** What every command takes beside its own. */
@@ -39,7 +48,40 @@ function optionWords(name: string, { short, value }: OptionSpec): string {
   return `${short === undefined ? "" : `-${short}, `}--${name}${value === undefined ? "" : ` ${value}`}`;
 }
 
-function table(rows: readonly (readonly [string, string])[]): string {
+/** Their lines are broken by hand. */
+const detailsColumns = 124;
+/** A text in a narrower column than this is harder to read than one on lines of its own. */
+const narrowestColumn = 30;
+const indent = 10;
+
+function table(rows: readonly (readonly [string, string])[], columns = Number.POSITIVE_INFINITY): string {
   const width = Math.max(...rows.map(([left]) => left.length));
-  return rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}\n`).join("");
+  const room = columns - width - 5;
+  return rows
+    .map(([left, right]) => {
+      if (room >= narrowestColumn)
+        return `  ${left.padEnd(width)}  ${wrapped(right, room).replaceAll("\n", `\n${" ".repeat(width + 4)}`)}\n`;
+      const text = wrapped(right, Math.max(1, columns - indent - 1));
+      return `  ${left}\n${" ".repeat(indent)}${text.replaceAll("\n", `\n${" ".repeat(indent)}`)}\n`;
+    })
+    .join("");
+}
+
+/** Lines that are longer broken at spaces; a word that is longer stays whole. */
+function wrapped(text: string, columns: number): string {
+  return text
+    .split("\n")
+    .map((line) => {
+      let width = 0;
+      return line
+        .split(" ")
+        .map((word, index) => {
+          const isNext = index > 0 && width + 1 + word.length <= columns;
+          const before = index === 0 ? "" : isNext ? " " : "\n";
+          width = (isNext ? width + 1 : 0) + word.length;
+          return before + word;
+        })
+        .join("");
+    })
+    .join("\n");
 }

@@ -11,14 +11,15 @@ import { reportError } from "./report-error.ts";
 
 async function main(words: readonly string[], terminal: Terminal, signal: AbortSignal): Promise<number> {
   if (words.length === 0 || isHelp(words[0])) {
-    terminal.stdout.write(overview(commands));
+    terminal.stdout.write(overview(commands, terminal.keys.size()?.columns));
     return 0;
   }
+  if (words[0] === "--version" || words[0] === "-V") return main(["version"], terminal, signal);
   if (words[0] === "help") return main([...words.slice(1), "--help"], terminal, signal);
   const found = findCommand(commands, words);
   const group = commands.filter(({ path }) => path[0] === words[0]);
   if (found === undefined && group.length > 0 && (words.length === 1 || isHelp(words[1]))) {
-    terminal.stdout.write(groupOverview(group));
+    terminal.stdout.write(groupOverview(group, terminal.keys.size()?.columns));
     return 0;
   }
   if (found === undefined) return reportError(terminal, unknownCommand(words), words.includes("--json"));
@@ -36,7 +37,7 @@ async function runCommand(
   const json = command.json !== undefined && hasWord(command, words, "--json");
   try {
     if (hasWord(command, words, "--help", "-h")) {
-      terminal.stdout.write(commandHelp(entry, command));
+      terminal.stdout.write(commandHelp(entry, command, terminal.keys.size()?.columns));
       return 0;
     }
     const input = parseInput(command, words, entry.path);
@@ -62,6 +63,11 @@ function unknownCommand(words: readonly string[]): KelpieError {
     .filter((word) => !word.startsWith("-"))
     .slice(0, isGroup ? 2 : 1)
     .join(" ");
+  if (typed === "") {
+    return new KelpieError("usage", `There is no option ${JSON.stringify(words[0])} before a command`, {
+      help: "See: kelpie help",
+    });
+  }
   const first = commands.map(({ path: [word = ""] }) => word);
   const meant = nearest(typed, [...commands.map(({ path }) => path.join(" ")), ...first]);
   const help = `See: kelpie ${isGroup ? `${words[0] ?? ""} --help` : "help"}`;

@@ -33,6 +33,7 @@ for (const [parse, text] of [
   [count, "two"],
   [count, ""],
   [parseMebibytes, "0"],
+  [parseMebibytes, "31"],
   [parseMebibytes, "512T"],
   [parseMebibytes, "1e3"],
   [parseSeconds, "0"],

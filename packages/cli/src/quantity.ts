@@ -1,9 +1,9 @@
 // Numbers as people give them to options.
 
 import { KelpieError } from "@kelpie/platform";
+import { memoryLimitsMiB } from "@kelpie/sandbox";
 
 const maxCpus = 256;
-const maxMebibytes = 1 << 22;
 const maxSeconds = 10_000_000;
 const maxDays = 100_000;
 const maxBytes = 1e15;
@@ -22,7 +22,9 @@ export function parseCount(text: string, what: string): number {
 export function parseMebibytes(text: string): number {
   const match = /^(\d{1,9})(?:(M|G)(?:i?B)?)?$/i.exec(text);
   const value = Number(match?.[1] ?? Number.NaN) * (match?.[2]?.toUpperCase() === "G" ? 1024 : 1);
-  return inRange(value, text, "an amount of memory such as 512, 512M or 2G, at most 4096G", maxMebibytes);
+  const { least, most } = memoryLimitsMiB;
+  const expected = `an amount of memory such as 512, 512M or 2G, from ${least}M to ${most / 1024}G`;
+  return inRange(value < least ? Number.NaN : value, text, expected, most);
 }
 
 /** A number of bytes to leave out: whole, from 0. @throws KelpieError `usage`. */

@@ -1,6 +1,6 @@
 // The one place that turns a failure into words for a person, or JSON for a program.
 
-import { describeError, errorCodes, KelpieError, type Terminal } from "@kelpie/platform";
+import { describeError, errorCodes, KelpieError, printable, type Terminal } from "@kelpie/platform";
 import type { ErrorJson } from "./json/error.ts";
 import { printJson } from "./output/json.ts";
 
@@ -11,6 +11,21 @@ export function errorJson(error: unknown): ErrorJson["error"] {
 
 export function exitCodeOf(error: unknown): number {
   return errorCodes[KelpieError.is(error) ? error.code : "internal"].exitCode;
+}
+
+/** What failed, because of what, and the way out. */
+function errorText(error: KelpieError): string {
+  const lines = [`kelpie: ${error.message}`];
+  for (let cause = error.cause; KelpieError.is(cause); cause = cause.cause) {
+    lines.push(`  because: ${cause.message}`);
+    if (cause.help !== undefined && error.help === undefined) lines.push(indented(cause.help));
+  }
+  if (error.help !== undefined) lines.push(indented(error.help));
+  return lines.map((line) => `${line}\n`).join("");
+}
+
+function indented(text: string): string {
+  return `  ${text.replaceAll("\n", "\n  ")}`;
 }
 
 /**
@@ -30,11 +45,7 @@ export function reportError(terminal: Terminal, error: unknown, json: boolean): 
     terminal.stderr.write(`kelpie: this is a defect in Kelpie, please report it:\n${stack ?? ""}\n`);
     return code;
   }
-  terminal.stderr.write(`kelpie: ${known.message}\n`);
-  for (let cause = known.cause; KelpieError.is(cause); cause = cause.cause) {
-    terminal.stderr.write(`  because: ${cause.message}\n`);
-    if (cause.help !== undefined && known.help === undefined) terminal.stderr.write(`  ${cause.help}\n`);
-  }
-  if (known.help !== undefined) terminal.stderr.write(`  ${known.help.replaceAll("\n", "\n  ")}\n`);
+  // What a guest, a registry or a file has said may stand in any part of it.
+  terminal.stderr.write(printable(errorText(known)));
   return code;
 }

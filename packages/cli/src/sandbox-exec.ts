@@ -108,16 +108,28 @@ function chooseProcess(
   const candidates = wanted === undefined ? running : processes.filter(({ id }) => id.startsWith(wanted));
   const [only, ...more] = candidates;
   if (only !== undefined && more.length === 0) return only;
-  const shown = (wanted === undefined ? running : processes).map(
-    ({ id, argv }) => `${id}  ${argv.join(" ")}`,
-  );
-  throw new KelpieError(
-    wanted === undefined ? "usage" : "not-found",
-    wanted === undefined
-      ? `Which process of ${sandbox}? ${running.length === 0 ? "None runs" : "Several run"}`
-      : `There is no one process ${JSON.stringify(wanted)} in ${sandbox}`,
-    shown.length === 0 ? {} : { help: `There are:\n${shown.slice(0, 50).join("\n")}` },
-  );
+  const help = processChoice(wanted === undefined && running.length > 0 ? running : processes, sandbox);
+  if (wanted === undefined) {
+    throw running.length === 0
+      ? new KelpieError("not-found", `No process runs in ${sandbox} that can be attached to`, { help })
+      : new KelpieError("usage", `Several processes run in ${sandbox}: say which`, { help });
+  }
+  const what = candidates.length === 0 ? "There is no process" : "There is more than one process";
+  throw new KelpieError("not-found", `${what} ${JSON.stringify(wanted)} in ${sandbox}`, { help });
+}
+
+const shownProcesses = 20;
+const shownCharacters = 60;
+
+/** The newest processes, a line each; how to start one, where there is none. */
+function processChoice(processes: readonly SandboxProcess[], sandbox: string): string {
+  const shown = processes.slice(-shownProcesses).map(({ id, argv, isRunning }) => {
+    const words = argv.join(" ");
+    const text = words.length > shownCharacters ? `${words.slice(0, shownCharacters)}…` : words;
+    return `${id}  ${isRunning ? "runs " : "ended"}  ${text}`;
+  });
+  const start = `Start one: kelpie sandbox exec --detach ${sandbox} -- COMMAND`;
+  return shown.length === 0 ? start : ["There are:", ...shown, start].join("\n");
 }
 
 function sizeOf({ keys }: Terminal): { readonly rows: number; readonly columns: number } {

@@ -1,6 +1,7 @@
 // The logs of a sandbox as the command prints them.
 
-import { findSandbox, followLog, type LogKind, printable, readLog, Sandbox } from "@kelpie/sandbox";
+import { printable } from "@kelpie/platform";
+import { findSandbox, followLog, type LogKind, readLog, Sandbox } from "@kelpie/sandbox";
 import type { CommandContext } from "./command.ts";
 
 const agentLog = "/var/log/kelpie-guest.log";

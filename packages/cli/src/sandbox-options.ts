@@ -5,6 +5,7 @@ import { KelpieError, type Terminal } from "@kelpie/platform";
 import {
   type GuestStart,
   type KeepSandbox,
+  maxPids,
   parseAgentTransport,
   parseVmmChoice,
   Sandbox,
@@ -15,8 +16,6 @@ import { type AttachmentValues, isLeftToUs, openAttachments } from "./attachment
 import { imageForUse } from "./choose-image.ts";
 import type { CommandContext, OptionValues } from "./command.ts";
 import { parseBytes, parseCount, parseMebibytes, parseSeconds } from "./quantity.ts";
-
-const maxPids = 1 << 22;
 
 /** Spread into the options of a command that makes a sandbox. */
 export const sandboxOptions = {

@@ -43,5 +43,6 @@ export { type Main, runMain } from "./real/run-main.ts";
 export { runChecked } from "./run-checked.ts";
 export type { Terminal, TerminalKeys, TerminalSize } from "./terminal.ts";
 export { replaceFile, temporaryFileOwner, writeFileAtomic } from "./write-file-atomic.ts";
+export { printable, printableLine } from "./printable.ts";
 export { readTextIfPresent } from "./read-text-if-present.ts";
 export { tryParseJson } from "./try-parse-json.ts";

@@ -34,3 +34,26 @@ test("a launched program is in a session of its own, and its end is seen althoug
   processes.signal(pid, "SIGKILL");
   await processes.gone(pid, AbortSignal.timeout(5000));
 });
+
+test("a process that has ended and whose parent does not look is not alive", async (context) => {
+  if (realPlatform.host.operatingSystem !== "linux") {
+    context.skip("only Linux tells");
+    return;
+  }
+  // A shell that starts a child, says its number, and never waits for it.
+  const parent = spawn("sh", ["-c", "sleep 0.2 & echo $!; exec sleep 100"], {
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  try {
+    const [line] = (await once(parent.stdout, "data")) as [Buffer];
+    const who = await identifyProcess(files, Number(line.toString()));
+    const waitMs = 20;
+    for (let triesLeft = 250; await isSameProcessAlive(realPlatform, who); triesLeft--) {
+      assert.ok(triesLeft > 0, "it is taken to be alive");
+      await realPlatform.clock.sleep(waitMs);
+    }
+    assert.ok(processes.isAlive(who.pid), "the system still knows it");
+  } finally {
+    parent.kill("SIGKILL");
+  }
+});

@@ -5,6 +5,7 @@ import type { Processes } from "./processes.ts";
 import { readTextIfPresent } from "./read-text-if-present.ts";
 
 const maxTextBytes = 4096;
+const stateField = 0;
 const startTimeField = 19;
 
 /** A process id may be used again, so the time of its start (Linux: field 22 of /proc/PID/stat) goes with it. */
@@ -18,19 +19,24 @@ type Parts = { readonly files: Pick<Files, "readFile">; readonly processes: Pick
 
 /** Who has `pid` now. */
 export async function identifyProcess(files: Parts["files"], pid: number): Promise<ProcessIdentity> {
-  const status = await readTextIfPresent(files, `/proc/${pid}/stat`, maxTextBytes).catch(() => undefined);
-  // The second field, the program's name in parentheses, may have spaces.
-  const startTime = status?.slice(status.lastIndexOf(")") + 2).split(" ")[startTimeField];
-  return { pid, startTime: startTime ?? "unknown" };
+  return { pid, startTime: (await processFields(files, pid))?.[startTimeField] ?? "unknown" };
 }
 
-/** Whether that very process still exists. */
+/** The fields of /proc/PID/stat behind the program's name, which stands in parentheses and may have spaces. */
+async function processFields(files: Parts["files"], pid: number): Promise<readonly string[] | undefined> {
+  const status = await readTextIfPresent(files, `/proc/${pid}/stat`, maxTextBytes).catch(() => undefined);
+  return status?.slice(status.lastIndexOf(")") + 2).split(" ");
+}
+
+/** Whether that very process still runs: one that has ended and waits for its parent to look does not. */
 export async function isSameProcessAlive(
   { files, processes }: Parts,
   who: ProcessIdentity,
 ): Promise<boolean> {
   if (!Number.isSafeInteger(who.pid) || who.pid <= 0 || !processes.isAlive(who.pid)) return false;
-  return (await identifyProcess(files, who.pid)).startTime === who.startTime;
+  const fields = await processFields(files, who.pid);
+  const state = fields?.[stateField];
+  return state !== "Z" && state !== "X" && (fields?.[startTimeField] ?? "unknown") === who.startTime;
 }
 
 /** Differs from one boot of the host to the next; `unknown` where the system does not tell. */

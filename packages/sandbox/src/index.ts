@@ -48,6 +48,7 @@ export {
 } from "./lifecycle/registry.ts";
 export { Sandbox } from "./lifecycle/sandbox.ts";
 export { listProcesses, type SandboxProcess } from "./lifecycle/sandbox-processes.ts";
+export { maxPids, memoryLimitsMiB } from "./lifecycle/sandbox-limits.ts";
 export type { SandboxSource } from "./lifecycle/sandbox-defaults.ts";
 export type { KeepSandbox, OpenSandboxOptions, SandboxOptions } from "./lifecycle/sandbox-options.ts";
 export type { SandboxImage, SandboxRecord } from "./lifecycle/sandbox-record.ts";
@@ -57,7 +58,6 @@ export { isLive, type SandboxState } from "./lifecycle/sandbox-state.ts";
 export type { Phase } from "./phases.ts";
 export type { GuestStart, StartKind } from "./templates/start-guest.ts";
 export { TemplateStore, type TemplateSummary } from "./templates/template-store.ts";
-export { printable } from "./vmm/printable.ts";
 export { type AcceleratorChoice, chooseAccelerator } from "./vmm/probe/choose-accelerator.ts";
 export type { Accelerator } from "./vmm/qemu/accelerator.ts";
 export { findQemu, type QemuInstallation } from "./vmm/qemu/find-qemu.ts";

@@ -39,6 +39,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import("./schema.ts")).schema,
   },
   {
+    path: ["version"],
+    summary: "Print Kelpie's version, as --version does",
+    load: async () => (await import("./version.ts")).version,
+  },
+  {
     path: ["sandbox", "boot-chart"],
     summary: "Boot an image and show where the time went",
     load: async () => (await import("./sandbox-boot-chart.ts")).sandboxBootChart,

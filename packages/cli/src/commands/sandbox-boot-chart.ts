@@ -1,8 +1,8 @@
 // kelpie sandbox boot-chart
 
 import { bootFiles, formatImageVersion } from "@kelpie/images";
-import { writeFileAtomic } from "@kelpie/platform";
-import { printable, Sandbox } from "@kelpie/sandbox";
+import { writeFileAtomic, printableLine } from "@kelpie/platform";
+import { Sandbox } from "@kelpie/sandbox";
 import { barsOf, chartSvg, chartText } from "../boot-chart/boot-chart.ts";
 import { architectureOf } from "../architecture.ts";
 import { archOption, imageForUse } from "../choose-image.ts";
@@ -11,6 +11,9 @@ import type { SandboxBootChartJson } from "../json/sandbox-boot-chart.ts";
 import { printJson } from "../output/json.ts";
 
 const nanosecondsPerMs = 1e6;
+/** Of what a guest says: agent.proto allows so many steps, and a name is a word or two. */
+const mostSteps = 256;
+const longestName = 60;
 
 export const sandboxBootChart = command({
   options: {
@@ -32,14 +35,14 @@ export const sandboxBootChart = command({
       start: "cold",
       image: bootFiles(image),
     });
-    const { nowBootNs } = await sandbox.agent.agent.ping({}, { signal });
+    const guestNowMs = await sandbox.agent.bootTimeMs({ signal });
     const totalMs = platform.clock.monotonicMs() - startMs;
     const { bootTrace } = await sandbox.agent.info({ signal });
     const bars = barsOf({
       totalMs,
-      guestNowMs: Number(nowBootNs) / nanosecondsPerMs,
-      steps: bootTrace.map(({ name, endBootNs }) => ({
-        name: printable(name),
+      guestNowMs,
+      steps: bootTrace.slice(0, mostSteps).map(({ name, endBootNs }) => ({
+        name: printableLine(name).slice(0, longestName),
         endMs: Number(endBootNs) / nanosecondsPerMs,
       })),
     });

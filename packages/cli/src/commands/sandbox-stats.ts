@@ -11,10 +11,9 @@ export const sandboxStats = command({
   },
   json: () => import("../json/sandbox-stats.ts"),
   details:
-    "Of the sandboxes that are named, or of all that run: load, memory, root disk and processes as the guest says.",
+    "Of the sandboxes that are named, or of all that run: load, memory, root disk and processes as the guest says.\nExits with 0 where all of them answer.",
   async run(context, { options, positionals, json }) {
     const everyMs = options.watch === undefined ? undefined : 1000 * parseSeconds(options.watch);
-    await printStats(context, positionals, { everyMs, json });
-    return 0;
+    return await printStats(context, positionals, { everyMs, json });
   },
 });

@@ -9,7 +9,7 @@ import { commands } from "./index.ts";
 const $schema = "https://json-schema.org/draft/2020-12/schema";
 
 export const schema = command({
-  positionals: "[COMMAND]",
+  positionals: "[COMMAND…]",
   options: {},
   details:
     "COMMAND is as typed after kelpie (images list), or `error` for what any command prints where it fails; without one, all of\nthem stand under $defs. docs/json.md says what holds for all.",
@@ -24,8 +24,8 @@ export const schema = command({
       path === "" ? { $schema, $defs: Object.fromEntries(schemas) } : schemas.get(path);
     if (found === undefined) {
       throw new KelpieError("usage", "There is no command of that name that prints JSON", {
-        expected: [...schemas.keys()].join(", "),
-        found: path,
+        found: JSON.stringify(path),
+        help: `These do:\n${[...schemas.keys()].join("\n")}`,
       });
     }
     terminal.stdout.write(jsonText<JsonSchema>(found));

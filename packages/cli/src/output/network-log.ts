@@ -2,8 +2,8 @@
 
 import { once } from "node:events";
 import { join } from "node:path";
-import { KelpieError, tryParseJson } from "@kelpie/platform";
-import { networkLogName, printable } from "@kelpie/sandbox";
+import { KelpieError, tryParseJson, printable } from "@kelpie/platform";
+import { networkLogName } from "@kelpie/sandbox";
 import type { CommandContext } from "../command.ts";
 
 /** Larger than any log: its writer stops at 32 MiB. */

@@ -15,9 +15,13 @@ import {
 } from "./agent-connection.ts";
 import { BulkConnection } from "./bulk-connection.ts";
 import { Execution } from "./execution.ts";
-import { AgentService, type GetInfoResponse } from "./gen/kelpie/agent/v1/agent_pb.ts";
+import {
+  AgentService,
+  type GetHealthResponse,
+  type GetInfoResponse,
+} from "./gen/kelpie/agent/v1/agent_pb.ts";
 import { FileService } from "./gen/kelpie/agent/v1/file_pb.ts";
-import { ProcessService } from "./gen/kelpie/agent/v1/process_pb.ts";
+import { type Process, ProcessService } from "./gen/kelpie/agent/v1/process_pb.ts";
 import { PowerAction, type ResumeRequestSchema, SystemService } from "./gen/kelpie/agent/v1/system_pb.ts";
 import { isLoss } from "./guest-error.ts";
 import { callGuest, type CallOptions, neverAborted } from "./call-guest.ts";
@@ -102,9 +106,30 @@ export class AgentClient implements AsyncDisposable {
     return this.#clock.monotonicMs() - startMs;
   }
 
-  /** What this guest is. */
+  /** What this guest is. Texts in it are the guest's: for a terminal, `printable`. */
   info(options: CallOptions = {}): Promise<GetInfoResponse> {
     return this.#ask("say what it is", options, (signal) => this.agent.getInfo({}, { signal }));
+  }
+
+  /** How this guest is, in its own words and numbers. */
+  health(options: CallOptions = {}): Promise<GetHealthResponse> {
+    return this.#ask("say how it is", options, (signal) => this.agent.getHealth({}, { signal }));
+  }
+
+  /** How long the guest's kernel has run, in milliseconds. */
+  async bootTimeMs(options: CallOptions = {}): Promise<number> {
+    const { nowBootNs } = await this.#ask("say how long it has run", options, (signal) =>
+      this.agent.ping({}, { signal }),
+    );
+    return Number(nowBootNs) / 1e6;
+  }
+
+  /** The processes that were started here and run, or have ended and are remembered, in the guest's own words. */
+  async listProcesses(options: CallOptions = {}): Promise<readonly Process[]> {
+    const { processes } = await this.#ask("list its processes", options, (signal) =>
+      this.processes.listProcesses({}, { signal }),
+    );
+    return processes;
   }
 
   /** A process in the guest; it starts when it is iterated or collected. Aborting `signal` kills it. */

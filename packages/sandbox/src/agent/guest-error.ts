@@ -1,8 +1,7 @@
 // What can go wrong in a call to the agent, as one KelpieError.
 
 import { Code, ConnectError } from "@connectrpc/connect";
-import { cancelled, KelpieError, type KelpieErrorCode } from "@kelpie/platform";
-import { printable } from "../vmm/printable.ts";
+import { cancelled, KelpieError, type KelpieErrorCode, printable } from "@kelpie/platform";
 
 const messageLimitCharacters = 1000;
 

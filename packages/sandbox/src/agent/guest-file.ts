@@ -1,7 +1,6 @@
 // A file of the guest as its agent tells of it: checked, since a guest may say anything, and small.
 
-import { KelpieError } from "@kelpie/platform";
-import { printable } from "../vmm/printable.ts";
+import { KelpieError, printable } from "@kelpie/platform";
 import {
   FileChangeKind,
   type FileInfo,

@@ -1,8 +1,7 @@
 // A process in the guest, as people ask for it and as it ends: the agent's messages checked and made small.
 
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { KelpieError } from "@kelpie/platform";
-import { printable } from "../vmm/printable.ts";
+import { KelpieError, printable } from "@kelpie/platform";
 import {
   type Exit,
   ExitCause,

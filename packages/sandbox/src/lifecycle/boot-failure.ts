@@ -84,7 +84,7 @@ export function likelyCause({ consoleText, stage, stopped }: BootEvidence): stri
   const named = signs.find(([sign]) => sign.test(consoleText))?.[1];
   if (named !== undefined) return named;
   if (consoleText.trim() === "") {
-    return "Nothing ran: the kernel is not one that this machine can boot, or is for another architecture.";
+    return "Nothing ran: the kernel has too little memory (--memory 128 and more), is none that this machine can boot, or is for another architecture.";
   }
   if (stage === "agent" && stopped === undefined) {
     return "The agent was started and does not answer: it may lack the virtio_console module, or be of another protocol version.";

@@ -3,17 +3,26 @@
 import { KelpieError, type Platform } from "@kelpie/platform";
 import { attachMachine } from "../vmm/backends.ts";
 import type { KnownSandbox } from "./registry.ts";
+import { requireMachine } from "./require-running.ts";
 import { Sandbox } from "./sandbox.ts";
 import { type SandboxState, sandboxState } from "./sandbox-state.ts";
 
 /** Stops the guest's processor where it is. `guest-lost` where it does not run. */
-export async function pauseSandbox(platform: Platform, { directory, record }: KnownSandbox): Promise<void> {
+export async function pauseSandbox(
+  platform: Platform,
+  { directory, record, state }: KnownSandbox,
+): Promise<void> {
+  requireMachine(record.name, state);
   await using machine = await attachMachine(platform, record.vmm, directory);
   await machine.pause();
 }
 
 /** Lets a paused guest go on. `guest-lost` where there is none. */
-export async function resumeSandbox(platform: Platform, { directory, record }: KnownSandbox): Promise<void> {
+export async function resumeSandbox(
+  platform: Platform,
+  { directory, record, state }: KnownSandbox,
+): Promise<void> {
+  requireMachine(record.name, state);
   await using machine = await attachMachine(platform, record.vmm, directory);
   await machine.resume();
 }

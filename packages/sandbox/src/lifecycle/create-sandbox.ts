@@ -10,6 +10,7 @@ import { needsOf, writeDescriptions } from "./attachment.ts";
 import { createKeptDirectory } from "./kept-directory.ts";
 import { createRunDirectory } from "./run-directory.ts";
 import { type ResolvedSource, resolveSource } from "./sandbox-defaults.ts";
+import { checkLimits } from "./sandbox-limits.ts";
 import {
   agentPorts,
   defaultMemoryMiB,
@@ -29,6 +30,7 @@ export async function createSandbox(
 ): Promise<{ readonly parts: SandboxParts; readonly resources: AsyncDisposableStack }> {
   const { attachments = [], keep, start = "auto", bootTimeoutMs = defaultBootTimeoutMs } = options;
   const { signal = new AbortController().signal } = options;
+  checkLimits(options);
   const source = await resolveSource(options, signal);
   const { platform, home, vmm } = source;
   await using resources = new AsyncDisposableStack();

@@ -1,12 +1,12 @@
 // Opening a sandbox that lives on, from any process.
 
-import { KelpieError, kelpieHome, realPlatform } from "@kelpie/platform";
+import { kelpieHome, realPlatform } from "@kelpie/platform";
 import { attachMachine } from "../vmm/backends.ts";
 import { agentOver, leasePorts } from "./agent-ports.ts";
 import { findSandbox } from "./registry.ts";
+import { requireRunning } from "./require-running.ts";
 import { type OpenSandboxOptions, requestDefaults } from "./sandbox-options.ts";
 import type { SandboxParts } from "./sandbox-parts.ts";
-import type { SandboxState } from "./sandbox-state.ts";
 
 const answersWithinMs = 10_000;
 
@@ -34,27 +34,4 @@ export async function openSandbox(
     ...{ start: undefined, attachments: undefined, livesOn: true, defaults: requestDefaults(record) },
   };
   return { parts, resources: resources.move() };
-}
-
-function requireRunning(name: string, state: SandboxState): void {
-  switch (state.kind) {
-    case "running":
-      return;
-    case "creating":
-      throw new KelpieError("in-use", `Sandbox ${name} is still being created`);
-    case "paused":
-      throw new KelpieError("in-use", `Sandbox ${name} is paused`, {
-        found: state.reason,
-        help: `kelpie sandbox resume ${name}`,
-      });
-    case "stopped":
-    case "failed":
-    case "lost":
-      throw new KelpieError("guest-lost", `Sandbox ${name} does not run`, {
-        found: `${state.kind}: ${state.reason}`,
-        help: `See its console: kelpie sandbox logs ${name}`,
-      });
-    default:
-      state satisfies never;
-  }
 }

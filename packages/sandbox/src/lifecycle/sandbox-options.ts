@@ -20,7 +20,7 @@ export interface SandboxOptions extends SandboxSource {
   readonly memoryMiB?: number;
   /** Default 1. */
   readonly cpus?: number;
-  /** Size of the root disk that the guest sees; the image's own when absent or smaller. */
+  /** Size of the root disk that the guest sees; the image's own when absent. `invalid-input` for less. */
   readonly diskBytes?: number;
   /** How many processes a command, with all that it starts, may have. No limit when absent. */
   readonly pidsLimit?: number;

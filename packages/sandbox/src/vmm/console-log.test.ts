@@ -2,10 +2,10 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { printable } from "@kelpie/platform";
 import fc from "fast-check";
 import { ByteTail } from "./byte-tail.ts";
 import { ConsoleLog } from "./console-log.ts";
-import { printable } from "./printable.ts";
 
 const bytes = (text: string): Uint8Array => Buffer.from(text);
 

@@ -1,7 +1,7 @@
 // What a guest writes to its console, kept within bounds whatever the guest does.
 
+import { printable } from "@kelpie/platform";
 import { ByteTail } from "./byte-tail.ts";
-import { printable } from "./printable.ts";
 
 const headLimitBytes = 64 << 10;
 const tailLimitBytes = 64 << 10;

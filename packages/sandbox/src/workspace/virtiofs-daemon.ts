@@ -1,11 +1,10 @@
 // virtiofsd: the daemon behind a virtio-fs device. One serves one directory to one machine, and ends when that goes.
 
 import type { Readable } from "node:stream";
-import { type ChildProcess, KelpieError, type Platform } from "@kelpie/platform";
+import { type ChildProcess, KelpieError, type Platform, printable } from "@kelpie/platform";
 import { orAborted } from "../or-aborted.ts";
 import { untilPresent } from "../until-present.ts";
 import { readLines } from "../qmp/lines.ts";
-import { printable } from "../vmm/printable.ts";
 import { tieToUs } from "../vmm/tied-command.ts";
 
 /** Where distributions put it: outside PATH. */

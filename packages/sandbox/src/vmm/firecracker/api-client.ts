@@ -1,8 +1,7 @@
 // A client of Firecracker's API: HTTP/1.1 with JSON over a Unix socket, one call to a connection.
 
-import { KelpieError, type Platform, tryParseJson } from "@kelpie/platform";
+import { KelpieError, type Platform, tryParseJson, printable } from "@kelpie/platform";
 import { orAborted } from "../../or-aborted.ts";
-import { printable } from "../printable.ts";
 import { exchange, type HttpAnswer } from "./http-exchange.ts";
 
 /** One call, as data. */

@@ -7,9 +7,9 @@ import {
   type ProcessIdentity,
   readTextIfPresent,
   tryParseJson,
+  printable,
 } from "@kelpie/platform";
 import { ConsoleLog } from "../console-log.ts";
-import { printable } from "../printable.ts";
 import { shutdownReason } from "../qemu/shutdown-reason.ts";
 import type { StopReason } from "../vm-state.ts";
 import type { Diagnosis } from "../vmm.ts";

@@ -1,10 +1,9 @@
 // The line by which the process that becomes a machine says what it came to, and the check of it.
 
 import type { Readable } from "node:stream";
-import { errorCodes, KelpieError, type KelpieErrorCode, tryParseJson } from "@kelpie/platform";
+import { errorCodes, KelpieError, type KelpieErrorCode, tryParseJson, printable } from "@kelpie/platform";
 import { z } from "zod";
 import { orAborted } from "../../or-aborted.ts";
-import { printable } from "../printable.ts";
 
 const lineLimitBytes = 64 << 10;
 

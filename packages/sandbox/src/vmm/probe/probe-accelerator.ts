@@ -2,10 +2,9 @@
 // /dev/kvm and no kernel ever gets anywhere on it. So a small guest is run, and must answer.
 
 import { join } from "node:path";
-import { type Architecture, describeError, KelpieError, type Platform } from "@kelpie/platform";
+import { type Architecture, describeError, KelpieError, type Platform, printable } from "@kelpie/platform";
 import { orAborted } from "../../or-aborted.ts";
 import { ByteTail } from "../byte-tail.ts";
-import { printable } from "../printable.ts";
 import type { Accelerator } from "../qemu/accelerator.ts";
 import { flatten } from "../qemu/option.ts";
 import { tieToUs } from "../tied-command.ts";

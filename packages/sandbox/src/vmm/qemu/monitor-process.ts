@@ -6,12 +6,12 @@ import {
   type Platform,
   type ProcessExit,
   type ProcessIdentity,
+  printable,
 } from "@kelpie/platform";
 import { ByteTail } from "../byte-tail.ts";
 import { ConsoleLog } from "../console-log.ts";
 import { keptDiagnosis, keptExit } from "../keeper/kept-files.ts";
 import { confirmStart, endKeeper } from "../keeper/keeper.ts";
-import { printable } from "../printable.ts";
 import type { Diagnosis } from "../vmm.ts";
 import { recordConsole } from "./record-console.ts";
 

@@ -7,6 +7,7 @@ import { launchKeeper } from "../keeper/keeper.ts";
 import { requireShortPath } from "../socket-path.ts";
 import { type Command, tieToParent, tieToUs } from "../tied-command.ts";
 import { requireCapabilities } from "../require-capabilities.ts";
+import { rootDiskBytes } from "../root-disk-size.ts";
 import type { VirtualMachine, Vmm, VmSpec } from "../vmm.ts";
 import { withVsockDaemon } from "../vsock/daemon-command.ts";
 import { randomGuestCid, writeEndpoint } from "../vsock/vsock-endpoint.ts";
@@ -24,8 +25,6 @@ import { processorIdentity } from "./processor-identity.ts";
 import { QemuMachine } from "./qemu-machine.ts";
 import { emptyQcow2 } from "./qcow2.ts";
 import { agentSocket, sockets } from "./sockets.ts";
-
-const sectorBytes = 512;
 
 /** Starts machines with an installed QEMU. */
 export class QemuVmm implements Vmm {
@@ -98,7 +97,7 @@ export class QemuVmm implements Vmm {
     return JSON.stringify({
       program: this.#installation.buildId,
       processor: await processorIdentity(this.#platform.files, this.accelerator),
-      diskBytes: await this.#diskBytes(spec),
+      diskBytes: await rootDiskBytes(this.#platform.files, spec),
       options: qemuOptions(shape, this.#setting(byPath(shape, "disk"), anyGuestCid)),
     });
   }
@@ -156,17 +155,9 @@ export class QemuVmm implements Vmm {
   }
 
   async #writeOverlay(spec: VmSpec, path: string): Promise<void> {
-    const content = emptyQcow2(await this.#diskBytes(spec));
+    const content = emptyQcow2(await rootDiskBytes(this.#platform.files, spec));
     await using file = await this.#platform.files.open(path, "replace", 0o600);
     await file.write(content, 0);
-  }
-
-  /** What the guest sees as its root disk's size. */
-  async #diskBytes({ image, diskBytes }: VmSpec): Promise<number> {
-    const rootfs = await this.#platform.files.stat(image.rootfs);
-    if (rootfs === undefined) throw new KelpieError("not-found", `There is no ${image.rootfs}`);
-    const wanted = Math.max(diskBytes ?? 0, rootfs.sizeBytes);
-    return Math.ceil(wanted / sectorBytes) * sectorBytes;
   }
 }
 

@@ -1,10 +1,9 @@
 // A connection through socat: the way to sockets that Node cannot open, of which AF_VSOCK is one.
 
 import { Duplex } from "node:stream";
-import { KelpieError, type Platform } from "@kelpie/platform";
+import { KelpieError, type Platform, printable } from "@kelpie/platform";
 import { orAborted } from "../../or-aborted.ts";
 import { readLines } from "../../qmp/lines.ts";
-import { printable } from "../printable.ts";
 import { tieToUs } from "../tied-command.ts";
 import { refusedByGuest } from "./vsock-connect.ts";
 

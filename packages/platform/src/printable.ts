@@ -1,4 +1,4 @@
-// Text from a guest, made safe for a person's terminal.
+// Foreign text, such as a guest's, made safe for a person's terminal.
 
 /** Anything that moves a cursor, hides text or changes a terminal: escape sequences and control characters. */
 // biome-ignore format: one alternative per line
@@ -16,4 +16,9 @@ const unprintable = new RegExp(
 /** `text` without terminal control; lines and tabs stay. */
 export function printable(text: string): string {
   return text.replace(unprintable, "");
+}
+
+/** As {@link printable}, on one line: what must not look like a line of ours. */
+export function printableLine(text: string): string {
+  return printable(text).replace(/[\t\n\u2028\u2029]+/gu, " ");
 }
