@@ -1,4 +1,4 @@
-//! kelpie-guest: the agent in the guest. `kelpie-guest [--unix PATH] [--cgroup NAME]`.
+//! kelpie-guest: the agent in the guest. `kelpie-guest [--unix PATH] [--cgroup NAME] [--patience SECONDS]`.
 
 use kelpie_guest::log;
 use kelpie_guest::serve::{Options, serve};

@@ -18,6 +18,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
+use std::time::Duration;
 
 /// The vsock port.
 const VSOCK_PORT: u32 = 5123;
@@ -25,6 +26,8 @@ const VSOCK_PORT: u32 = 5123;
 const VSOCK_DEVICE: &str = "/dev/vsock";
 /// The agent's cgroup in a VM.
 const CGROUP: &str = "kelpie";
+/// How long a host may be silent before its session is taken for dead.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// The part of the memory that output buffers may take, as a divisor.
 const OUTPUT_SHARE: u64 = 8;
 
@@ -43,21 +46,25 @@ pub struct Options {
     pub place: Place,
     /// The name of the agent's cgroup, below its own; none: no cgroups.
     pub cgroup: Option<String>,
+    /// How long a host may be silent.
+    pub patience: Duration,
 }
 
 impl Options {
-    /// Reads the command line: `[--unix PATH] [--cgroup NAME]`.
+    /// Reads the command line: `[--unix PATH] [--cgroup NAME] [--patience SECONDS]`.
     ///
     /// # Errors
     /// A sentence for the person who wrote it.
     pub fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
-        let mut options = Self { place: Place::Vm, cgroup: Some(CGROUP.to_owned()) };
+        let cgroup = Some(CGROUP.to_owned());
+        let mut options = Self { place: Place::Vm, cgroup, patience: PATIENCE };
         let mut named = None;
         while let Some(word) = words.next() {
             let mut value = || words.next().ok_or_else(|| format!("{word} needs a value"));
             match word.as_str() {
                 "--unix" => options.place = Place::Unix(value()?.into()),
                 "--cgroup" => named = Some(value()?),
+                "--patience" => options.patience = seconds(&value()?)?,
                 _ => return Err(format!("There is no such option: {word}")),
             }
         }
@@ -68,6 +75,11 @@ impl Options {
     }
 }
 
+fn seconds(word: &str) -> Result<Duration, String> {
+    let count = word.parse().ok().filter(|count| (1..=86_400).contains(count));
+    count.map(Duration::from_secs).ok_or_else(|| format!("--patience takes 1 to 86400 seconds: {word}"))
+}
+
 /// Serves until the process is ended.
 ///
 /// # Errors
@@ -75,8 +87,7 @@ impl Options {
 pub async fn serve(options: Options) -> io::Result<()> {
     let cgroups = options.cgroup.as_deref().map(Cgroups::open).unwrap_or_default();
     let guest = Arc::new(Guest::default());
-    let in_vm = options.place == Place::Vm;
-    let sessions = sessions(&guest, cgroups, in_vm);
+    let sessions = sessions(&guest, cgroups, &options);
     match options.place {
         Place::Unix(path) => {
             let socket = listen::unix(&path)?;
@@ -105,7 +116,7 @@ fn is_absence(error: &io::Error) -> bool {
     matches!(errno, Some(Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL | Errno::NODEV))
 }
 
-fn sessions(guest: &Arc<Guest>, cgroups: Cgroups, in_vm: bool) -> Arc<Sessions> {
+fn sessions(guest: &Arc<Guest>, cgroups: Cgroups, options: &Options) -> Arc<Sessions> {
     let events = Arc::new(Events::default());
     let budget = procfs::memory().total_bytes / OUTPUT_SHARE;
     let budget = usize::try_from(budget).unwrap_or(usize::MAX);
@@ -114,8 +125,8 @@ fn sessions(guest: &Arc<Guest>, cgroups: Cgroups, in_vm: bool) -> Arc<Sessions> 
     let open = Arc::new(AtomicU32::new(0));
     let agent =
         Agent { guest: Arc::clone(guest), table: Arc::clone(&table), events, sessions: Arc::clone(&open) };
-    let system = System::new(Arc::clone(guest), Arc::clone(&table), in_vm);
-    Arc::new(Sessions::new(dispatch(agent, table, system), open, Arc::clone(guest)))
+    let system = System::new(Arc::clone(guest), Arc::clone(&table), options.place == Place::Vm);
+    Arc::new(Sessions::new(dispatch(agent, table, system), open, Arc::clone(guest), options.patience))
 }
 
 fn dispatch(agent: Agent, table: Arc<Table>, system: System) -> Dispatch {

@@ -55,6 +55,16 @@ impl Reader {
         Ok(Self { process, key, positions, turn: 0, stage: Stage::Start })
     }
 
+    /// Says who reads, if anybody does by a name: takes the place of whoever read by it before, whose stream ends.
+    pub fn named(&self, name: Option<&str>) {
+        if let (Some(key), Some(name)) = (self.key, name) {
+            lock(&self.process.state).outputs.name(key, name);
+            self.process.changed.notify_waiters();
+            self.process.attachment.notify_one();
+            self.process.room.iter().for_each(tokio::sync::Notify::notify_one);
+        }
+    }
+
     /// The process.
     #[must_use]
     pub fn process(&self) -> &Arc<Process> {
@@ -67,7 +77,7 @@ impl Reader {
         loop {
             let mut changed = std::pin::pin!(process.changed.notified());
             changed.as_mut().enable();
-            if self.stage == Stage::Done {
+            if self.stage == Stage::Done || self.is_replaced() {
                 return None;
             }
             let event = self.step(&mut lock(&process.state));
@@ -76,6 +86,10 @@ impl Reader {
             }
             changed.await;
         }
+    }
+
+    fn is_replaced(&self) -> bool {
+        self.key.is_some_and(|key| !lock(&self.process.state).outputs.is_attached(key))
     }
 
     fn step(&mut self, state: &mut State) -> Option<Event> {

@@ -21,6 +21,13 @@ struct Channel {
     end: Option<u64>,
 }
 
+/// An attached reader.
+struct Attached {
+    positions: [u64; STREAMS],
+    /// Who reads, where it says so: it reads once.
+    name: Option<String>,
+}
+
 /// What a reader gets next of a stream.
 #[derive(PartialEq, Eq, Debug)]
 pub enum Piece {
@@ -37,7 +44,7 @@ pub enum Piece {
 /// Both streams, and the positions of the attached readers.
 pub struct Outputs {
     channels: [Channel; STREAMS],
-    readers: BTreeMap<u64, [u64; STREAMS]>,
+    readers: BTreeMap<u64, Attached>,
     next_reader: u64,
     pause_unattached: bool,
     retired: bool,
@@ -75,7 +82,7 @@ impl Outputs {
     #[must_use]
     pub fn room(&self, stream: usize) -> usize {
         let channel = &self.channels[stream];
-        let slowest = self.readers.values().map(|positions| positions[stream]).min();
+        let slowest = self.readers.values().map(|reader| reader.positions[stream]).min();
         let floor = match slowest {
             _ if self.retired => return usize::MAX,
             Some(slowest) => slowest,
@@ -118,8 +125,23 @@ impl Outputs {
     pub fn attach(&mut self, positions: [u64; STREAMS]) -> u64 {
         let key = self.next_reader;
         self.next_reader += 1;
-        self.readers.insert(key, positions);
+        self.readers.insert(key, Attached { positions, name: None });
         key
+    }
+
+    /// Says who a reader is. Whoever was attached by that name is so no longer: its connection may be dead, which nobody
+    /// knows yet, and would hold the process back until then.
+    pub fn name(&mut self, key: u64, name: &str) {
+        self.readers.retain(|&other, reader| other == key || reader.name.as_deref() != Some(name));
+        if let Some(reader) = self.readers.get_mut(&key) {
+            reader.name = Some(name.to_owned());
+        }
+    }
+
+    /// Whether a reader is still attached.
+    #[must_use]
+    pub fn is_attached(&self, key: u64) -> bool {
+        self.readers.contains_key(&key)
     }
 
     /// Forgets a reader.
@@ -129,8 +151,8 @@ impl Outputs {
 
     /// Notes how far a reader has come.
     pub fn advance(&mut self, key: u64, stream: usize, position: u64) {
-        if let Some(positions) = self.readers.get_mut(&key) {
-            positions[stream] = position;
+        if let Some(reader) = self.readers.get_mut(&key) {
+            reader.positions[stream] = position;
             let channel = &mut self.channels[stream];
             channel.delivered = channel.delivered.max(position);
         }
@@ -202,6 +224,24 @@ mod tests {
         assert_eq!(outputs.room(STDOUT), 0);
         outputs.detach(slow);
         assert_eq!(outputs.room(STDOUT), 50);
+    }
+
+    #[test]
+    fn a_reader_that_comes_again_takes_its_own_place() {
+        let mut outputs = outputs(true);
+        let (lost, other) = (outputs.attach([0, 0]), outputs.attach([0, 0]));
+        outputs.name(lost, "me");
+        outputs.name(other, "another");
+        outputs.push(STDOUT, &[1; 50]);
+        outputs.advance(other, STDOUT, 50);
+        assert_eq!(outputs.room(STDOUT), 0);
+        let again = outputs.attach([20, 0]);
+        outputs.name(again, "me");
+        assert_eq!([lost, other, again].map(|key| outputs.is_attached(key)), [false, true, true]);
+        assert_eq!(outputs.room(STDOUT), 20);
+        outputs.advance(lost, STDOUT, 10);
+        outputs.detach(lost);
+        assert_eq!(outputs.room(STDOUT), 20);
     }
 
     #[test]

@@ -25,6 +25,10 @@ use tonic::{Request, Response, Status, Streaming};
 /// The largest chunk of bytes in a stream.
 const MAX_CHUNK: usize = 64 * 1024;
 
+/// The metadata by which a reader says who it is: at most so many characters of it count.
+const READER: &str = "kelpie-reader";
+const MAX_READER: usize = 64;
+
 /// The service.
 pub struct Processes {
     table: Arc<Table>,
@@ -55,6 +59,7 @@ impl ProcessService for Processes {
     }
 
     async fn exec(&self, request: Request<Streaming<ExecRequest>>) -> Answer<Self::ExecStream> {
+        let name = reader_name(&request);
         let mut requests = request.into_inner();
         let Some(ExecRequest { request: Some(ExecPart::Start(start)) }) = requests.message().await? else {
             return Err(invalid("The first request of Exec must be start"));
@@ -72,6 +77,7 @@ impl ProcessService for Processes {
             Ok(reader) => reader,
             Err(_) => Reader::attach(Arc::clone(&process), [0; STREAMS], false)?,
         };
+        reader.named(name.as_deref());
         let (refuse, refused) = oneshot::channel();
         tokio::spawn(feed(requests, process, refuse));
         let events = events(reader).map(|event| Ok(ExecResponse { event: Some(event) }));
@@ -79,10 +85,12 @@ impl ProcessService for Processes {
     }
 
     async fn attach(&self, request: Request<AttachRequest>) -> Answer<Self::AttachStream> {
+        let name = reader_name(&request);
         let request = request.into_inner();
         let process = self.table.find(&request.id)?;
         let reader =
             Reader::attach(process, [request.stdout_offset, request.stderr_offset], request.passive)?;
+        reader.named(name.as_deref());
         Ok(Response::new(events(reader).map(|event| Ok(AttachResponse { event: Some(event) })).boxed()))
     }
 
@@ -150,6 +158,12 @@ impl ProcessService for Processes {
         let processes = described.filter(|process| !running_only || process.exit.is_none()).collect();
         Ok(Response::new(ListProcessesResponse { processes }))
     }
+}
+
+/// Who reads, where the call says so.
+fn reader_name<T>(request: &Request<T>) -> Option<String> {
+    let name = request.metadata().get(READER)?.to_str().ok()?;
+    (1..=MAX_READER).contains(&name.len()).then(|| name.to_owned())
 }
 
 /// What a reader reads, as a stream.

@@ -42,6 +42,12 @@ impl HelloScanner {
         (bytes.len(), None)
     }
 
+    /// Whether the last bytes may be the beginning of a hello.
+    #[must_use]
+    pub fn is_pending(&self) -> bool {
+        self.matched > 0
+    }
+
     /// Takes one byte; true at the end of a hello.
     fn step(&mut self, byte: u8) -> bool {
         let position = self.matched;
@@ -60,6 +66,12 @@ impl HelloScanner {
         self.matched += 1;
         self.matched == HELLO_LEN
     }
+}
+
+/// Whether `bytes` start with a whole hello.
+#[must_use]
+pub fn starts_with_hello(bytes: &[u8]) -> bool {
+    bytes.get(..HELLO_LEN).is_some_and(ends_with_hello)
 }
 
 /// Whether `tail` ends with a whole hello.
@@ -117,6 +129,13 @@ mod tests {
         ] {
             assert_eq!(scan(&[lookalike]), None, "{lookalike:?}");
         }
+    }
+
+    #[test]
+    fn a_hello_at_the_beginning_is_told_from_one_elsewhere() {
+        assert!(starts_with_hello(&[HELLO, b"PRI"].concat()));
+        assert!(!starts_with_hello(&[b"K", HELLO].concat()));
+        assert!(!starts_with_hello(&HELLO[..HELLO_LEN - 1]));
     }
 
     #[test]

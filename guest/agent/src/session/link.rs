@@ -4,9 +4,14 @@ use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
 use rustix::io::Errno;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+
+/// How much later than a port's bytes the news may come that a host has come or gone: it has a queue of its own in the
+/// device, and a worker of its own in the kernel.
+pub const NEWS: Duration = Duration::from_millis(200);
 
 /// A non-blocking byte stream. Reading and writing take `&self`, so that a session can be dropped and the next one use
 /// the same link.
@@ -16,6 +21,9 @@ pub enum Link {
     /// The runtime watches an edge-triggered epoll instance that watches the port. A port without a host at its other
     /// end is in the state `POLLHUP` all the time, which the runtime would take for an event all the time.
     Port { port: OwnedFd, edges: AsyncFd<OwnedFd> },
+    /// A port that a test plays.
+    #[cfg(test)]
+    Played(std::sync::Arc<super::played::Port>),
 }
 
 impl Link {
@@ -42,11 +50,15 @@ impl Link {
     /// Whether another host may come after the end of file.
     #[must_use]
     pub fn is_endless(&self) -> bool {
-        matches!(self, Self::Port { .. })
+        !matches!(self, Self::Socket(_))
     }
 
     /// Reads what is there; 0 at the end of file.
     pub fn poll_read(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        #[cfg(test)]
+        if let Self::Played(port) = self {
+            return port.poll_read(cx, buffer);
+        }
         self.poll(cx, Interest::READABLE, |fd| rustix::io::read(fd, &mut *buffer))
     }
 
@@ -66,6 +78,10 @@ impl Link {
 
     /// Writes what there is room for.
     pub fn poll_write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        #[cfg(test)]
+        if let Self::Played(port) = self {
+            return port.poll_write(cx, bytes);
+        }
         self.poll(cx, Interest::WRITABLE, |fd| match rustix::io::write(fd, bytes) {
             // A port has no room also where there is nobody any more: waiting for that one would keep the next waiting.
             Err(Errno::AGAIN) if self.is_endless() && is_left(fd) => Err(Errno::PIPE),
@@ -93,12 +109,26 @@ impl Link {
         Ok(())
     }
 
+    /// Writes what there is room for now, if there is any.
+    pub fn write_now(&self, bytes: &[u8]) {
+        let _ = self.poll_write(&mut Context::from_waker(Waker::noop()), bytes);
+    }
+
     /// Waits until something about the descriptor changes.
     ///
     /// # Errors
     /// The runtime's, when it stops.
     pub async fn changed(&self) -> io::Result<()> {
-        std::future::poll_fn(|cx| self.poll_ready(cx, Interest::READABLE)).await
+        std::future::poll_fn(|cx| self.poll_changed(cx)).await
+    }
+
+    /// Consumes one notice of a change.
+    pub fn poll_changed(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        #[cfg(test)]
+        if let Self::Played(port) = self {
+            return port.poll_changed(cx);
+        }
+        self.poll_ready(cx, Interest::READABLE)
     }
 
     fn poll(
@@ -110,6 +140,8 @@ impl Link {
         let fd = match self {
             Self::Socket(fd) => fd.as_fd(),
             Self::Port { port, .. } => port.as_fd(),
+            #[cfg(test)]
+            Self::Played(_) => unreachable!("a played port has no descriptor"),
         };
         loop {
             match attempt(fd) {
@@ -136,6 +168,8 @@ impl Link {
                 epoll::wait(edges, &mut events, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))?;
                 guard.clear_ready();
             }
+            #[cfg(test)]
+            Self::Played(_) => unreachable!("a played port has no descriptor"),
         }
         Poll::Ready(Ok(()))
     }

@@ -3,9 +3,10 @@
 //! A virtio-serial port has no connection ends, so the agent may learn that a session is over only from the hello of
 //! the next. Where an HTTP/2 frame (or the preface) must begin, a `K` cannot stand: it would be a frame of 4.9 MB.
 //! Inside a frame that the lost session left unfinished, a hello looks like payload; there it counts only as the last
-//! bytes that came, with silence after it: a host that writes frames does not stop in the middle of one.
+//! bytes that came, with silence after it: a host that writes frames does not stop in the middle of one. Where the host
+//! seemed to be gone in between, a hello is the next host's at once.
 
-use super::hello::{HELLO_LEN, ends_with_hello};
+use super::hello::{HELLO_LEN, ends_with_hello, starts_with_hello};
 
 /// The client's connection preface: RFC 9113, section 3.4.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -36,17 +37,27 @@ enum Position {
 pub struct FrameWatch {
     position: Position,
     tail: Vec<u8>,
+    /// Whether the host seemed to be gone before what comes next.
+    interrupted: bool,
 }
 
 impl Default for FrameWatch {
     fn default() -> Self {
-        Self { position: Position::Preface(0), tail: Vec::with_capacity(2 * HELLO_LEN) }
+        Self { position: Position::Preface(0), tail: Vec::with_capacity(2 * HELLO_LEN), interrupted: false }
     }
 }
 
 impl FrameWatch {
+    /// Notes that the host seemed to be gone: what comes next may be another's.
+    pub fn interrupt(&mut self) {
+        self.interrupted = true;
+    }
+
     /// Takes what was just read. After `Over` the watch is not used again.
     pub fn push(&mut self, bytes: &[u8]) -> Verdict {
+        if std::mem::take(&mut self.interrupted) && starts_with_hello(bytes) {
+            return Verdict::Over(0);
+        }
         let mut index = 0;
         while index < bytes.len() {
             match &mut self.position {
@@ -154,6 +165,20 @@ mod tests {
         let mut watch = FrameWatch::default();
         watch.push(&cut);
         assert_eq!(watch.suspected_hello(), HELLO);
+    }
+
+    #[test]
+    fn a_hello_after_an_interruption_is_the_next_hosts_wherever_the_session_stood() {
+        let cut = [PREFACE, &frame(&[1; 500])[..100]].concat();
+        let mut watch = FrameWatch::default();
+        watch.push(&cut);
+        watch.interrupt();
+        assert_eq!(watch.push(HELLO), Verdict::Over(0));
+        let mut watch = FrameWatch::default();
+        watch.push(&cut);
+        watch.interrupt();
+        assert_eq!(watch.push(&[1; 409]), Verdict::Session);
+        assert_eq!(watch.push(&frame(HELLO)), Verdict::Session);
     }
 
     #[test]

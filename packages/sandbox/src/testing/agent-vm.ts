@@ -22,13 +22,15 @@ export interface AgentVmOptions {
   readonly platform?: Platform;
   /** Has its agent reached by vsock, with this program as the daemon behind the device; else by virtio-serial. */
   readonly vsockDaemon?: string;
+  /** Default one processor. */
+  readonly cpus?: number;
 }
 
 /** Boots `image` with so many agent ports. */
 export async function bootAgentVm(
   image: BootImage,
   agentPorts: number,
-  { platform = realPlatform, vsockDaemon }: AgentVmOptions = {},
+  { platform = realPlatform, vsockDaemon, cpus = 1 }: AgentVmOptions = {},
 ): Promise<AgentVm> {
   await using resources = new AsyncDisposableStack();
   const home: TemporaryDirectory = resources.use(await platform.files.temporaryDirectory("kelpie-agent-"));
@@ -37,7 +39,7 @@ export async function bootAgentVm(
   const runDirectory = `${home.path}/run`;
   await platform.files.makeDirectory(runDirectory, 0o700);
   const spec: VmSpec = {
-    ...{ image, memoryMiB: 256, cpus: 1, agentPorts, hostname: "kelpie", runDirectory },
+    ...{ image, memoryMiB: 256, cpus, agentPorts, hostname: "kelpie", runDirectory },
     ...(vsockDaemon === undefined ? {} : overVsock(vsockDaemon)),
   };
   const machine = resources.use(await vmm.start(spec, signal));

@@ -1727,7 +1727,10 @@ export const ProcessService: GenService<{
     output: typeof ExecResponseSchema;
   },
   /**
-   * Streams a process's output from the given offsets on, and then how it ended.
+   * Streams a process's output from the given offsets on, and then how it ended. A caller who says in the metadata
+   * `kelpie-reader` (of Exec, too) who it is, in up to 64 characters of its own choice, takes the place of the one who
+   * was attached by that name: a connection may be dead before anybody knows, and its reader must not hold the process
+   * back.
    *
    * @generated from rpc kelpie.agent.v1.ProcessService.Attach
    */
