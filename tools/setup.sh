@@ -68,4 +68,3 @@ install_packages() {
 
 find_node
 install_packages
-export NODE_COMPILE_CACHE="${NODE_COMPILE_CACHE:-$kelpie_home/cache/node-compile}"

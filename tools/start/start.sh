@@ -4,7 +4,6 @@
 
 . "$root/tools/start/home.sh"
 started=$root/node_modules/.cache/kelpie-start
-export NODE_COMPILE_CACHE="${NODE_COMPILE_CACHE:-$kelpie_home/cache/node-compile}"
 
 # Whether the last start's findings hold. Sets $node and $program.
 recall_start() {

@@ -55,6 +55,8 @@ export interface Command<O extends OptionSpecs = OptionSpecs> {
   readonly details?: string;
   /** The exit code for an error that Kelpie foresaw, where it is not the code's own. */
   readonly errorExitCode?: number;
+  /** Whether it does its work where KELPIE_HOME cannot be used, too. */
+  readonly withoutHome?: true;
   run(context: CommandContext, input: CommandInput<O>): Promise<number>;
 }
 

@@ -8,6 +8,7 @@ import { commandHelp, groupOverview, overview } from "./help.ts";
 import { thisInstallation } from "./installation.ts";
 import { nearest } from "./nearest.ts";
 import { reportError } from "./report-error.ts";
+import { requireUsableHome, withHomeHelp } from "./usable-home.ts";
 
 async function main(words: readonly string[], terminal: Terminal, signal: AbortSignal): Promise<number> {
   if (words.length === 0 || isHelp(words[0])) {
@@ -35,19 +36,20 @@ async function runCommand(
   const command = await entry.load();
   // It is heeded even where the words are wrong.
   const json = command.json !== undefined && hasWord(command, words, "--json");
+  const home = kelpieHome(realPlatform.host);
   try {
     if (hasWord(command, words, "--help", "-h")) {
       terminal.stdout.write(commandHelp(entry, command, terminal.keys.size()?.columns));
       return 0;
     }
     const input = parseInput(command, words, entry.path);
-    const home = kelpieHome(realPlatform.host);
+    if (command.withoutHome !== true) await requireUsableHome(realPlatform.files, home);
     return await command.run(
       { platform: realPlatform, terminal, installation: thisInstallation(), home, signal },
       input,
     );
   } catch (error) {
-    const code = reportError(terminal, error, json);
+    const code = reportError(terminal, withHomeHelp(error, home), json);
     const isUsage = KelpieError.is(error) && error.code === "usage";
     return isUsage ? code : (command.errorExitCode ?? code);
   }

@@ -15,6 +15,7 @@ const shells: Readonly<Record<string, (words: readonly CommandWords[]) => string
 };
 
 export const completion = command({
+  withoutHome: true,
   positionals: "bash|zsh|fish",
   options: {},
   details: [

@@ -15,6 +15,7 @@ import { examineAlpine, examineDebian, examineLogins } from "../doctor/examine-s
 import { formatFindings } from "../doctor/finding.ts";
 
 export const doctor = command({
+  withoutHome: true,
   options: {
     network: { type: "boolean", help: "Ask Alpine's mirror whether it answers, too" },
   },
@@ -22,14 +23,17 @@ export const doctor = command({
   details:
     "Exits with 0 where sandboxes can run, and with 1 where something that they need is broken or missing.",
   async run({ platform, terminal, home, signal }, { options, json }) {
+    const ofHome = await examineHome(platform, home);
+    const hasHome = ofHome.every(({ verdict }) => verdict !== "broken");
     const findings = [
       examineHost(platform),
       ...(await examineEmulators(platform)),
-      ...(await examineHome(platform, home)),
-      ...(await examineAcceleration(platform, home, signal)),
-      ...(await examineMonitors(platform, home, signal)),
+      ...ofHome,
+      // What is found out of them is kept.
+      ...(hasHome ? await examineAcceleration(platform, home, signal) : []),
+      ...(hasHome ? await examineMonitors(platform, home, signal) : []),
       ...(await examineDevices(platform)),
-      ...(await examineImages(platform, home)),
+      ...(hasHome ? await examineImages(platform, home) : []),
       await examineDebian(platform),
       ...(options.network === true ? [await examineAlpine(platform, signal)] : []),
       await examineLogins(platform),

@@ -9,6 +9,7 @@ import { commands } from "./index.ts";
 const $schema = "https://json-schema.org/draft/2020-12/schema";
 
 export const schema = command({
+  withoutHome: true,
   positionals: "[COMMAND…]",
   options: {},
   details:

@@ -1,7 +1,7 @@
 // The doctor's look at KELPIE_HOME: whether it can be used, has room, and what it holds.
 
 import { dirname } from "node:path";
-import { describeError, type Files, KelpieError, type Platform } from "@kelpie/platform";
+import { describeError, type Files, type FileStatus, KelpieError, type Platform } from "@kelpie/platform";
 import { ImageStore } from "@kelpie/images";
 import { formatSize } from "../output/size.ts";
 import type { Finding } from "./finding.ts";
@@ -11,12 +11,17 @@ const wantedFreeBytes = 4e9;
 /** What is left of a Unix socket's address for KELPIE_HOME. */
 const longestHomeBytes = 70;
 const writableByOthers = 0o022;
+const otherHome = "set KELPIE_HOME to a directory that you can write";
 
 /** KELPIE_HOME as a directory. */
 export async function examineHome(platform: Platform, home: string): Promise<Finding[]> {
   const { files } = platform;
   const subject = "KELPIE_HOME";
-  const status = await files.stat(home);
+  const status = await describesItself(files, home);
+  if (typeof status === "string" || (status !== undefined && status.kind !== "directory")) {
+    const found = typeof status === "string" ? status : `${home} is no directory: ${status.kind}`;
+    return [{ subject, verdict: "broken", found, cost: "nothing can be kept", fix: otherHome }];
+  }
   const existing = status === undefined ? await nearestDirectory(files, home) : home;
   const freeBytes = await files.freeBytes(existing);
   const found = `${home}${status === undefined ? " (not made yet)" : ""}, ${formatSize(freeBytes)} free`;
@@ -26,8 +31,10 @@ export async function examineHome(platform: Platform, home: string): Promise<Fin
   }
   const refusal = await refusesWrites(platform, existing);
   if (refusal !== undefined) {
-    const cost = `nothing can be kept: ${refusal}`;
-    return [{ subject, verdict: "broken", found, cost, fix: `sudo chown -R $(id -u) ${home}` }];
+    const cost = `nothing can be kept: ${refusal.message}`;
+    const isAnothers = status !== undefined && refusal.code === "permission-denied";
+    const fix = isAnothers ? `sudo chown -R $(id -u) ${home}` : otherHome;
+    return [{ subject, verdict: "broken", found, cost, fix }];
   }
   if (status !== undefined && (status.mode & writableByOthers) !== 0) {
     const cost = "other people of this machine can change your images";
@@ -62,8 +69,23 @@ export async function examineImages(platform: Platform, home: string): Promise<F
   return [...damaged, { subject, verdict: "ok", found: `${images.length}, ${formatSize(sizeBytes)}` }];
 }
 
+/** What `path` is; undefined where nothing is there, and the reason where that cannot be seen. */
+async function describesItself(files: Files, path: string): Promise<FileStatus | string | undefined> {
+  try {
+    const status = await files.stat(path);
+    if (status === undefined && (await files.lstat(path)) !== undefined)
+      return `${path} is a symlink to nothing`;
+    return status;
+  } catch (error) {
+    return describeError(error);
+  }
+}
+
 /** Why nothing can be written in `directory`; undefined where it can. */
-async function refusesWrites({ files, random }: Platform, directory: string): Promise<string | undefined> {
+async function refusesWrites(
+  { files, random }: Platform,
+  directory: string,
+): Promise<KelpieError | undefined> {
   const path = `${directory}/.kelpie-doctor-${Buffer.from(random.bytes(8)).toString("hex")}`;
   try {
     await files.makeNewDirectory(path);
@@ -71,7 +93,7 @@ async function refusesWrites({ files, random }: Platform, directory: string): Pr
     return undefined;
   } catch (error) {
     if (!KelpieError.is(error)) throw error;
-    return describeError(error);
+    return error;
   }
 }
 

@@ -74,20 +74,31 @@ function statusOf(stats: Stats): FileStatus {
   };
 }
 
-/** As `mkdir -p`. Where a file system is read-only Node says that a parent does not exist: then each is made by itself. */
+/**
+ * As `mkdir -p`. Node's own goes round for ever in /proc, where a directory cannot be made and its parent is there, and says of
+ * a read-only file system that a parent does not exist.
+ */
 async function makeDirectories(path: string, mode: number): Promise<void> {
   try {
-    await promises.mkdir(path, { recursive: true, mode });
+    await makeDirectoryUnlessThere(path, mode);
   } catch (error) {
     const parent = dirname(path);
-    if (!isMissing(error) || parent === path) throw error;
+    if (errnoOf(error) !== "ENOENT" || parent === path) throw error;
     await makeDirectories(parent, mode);
-    await promises.mkdir(path, { mode });
+    await makeDirectoryUnlessThere(path, mode);
   }
 }
 
-function isMissing(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "ENOENT";
+async function makeDirectoryUnlessThere(path: string, mode: number): Promise<void> {
+  try {
+    await promises.mkdir(path, { mode });
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") throw error;
+    const found = await promises.stat(path).catch((reason: unknown) => {
+      throw errnoOf(error) === "EEXIST" ? reason : error;
+    });
+    if (!found.isDirectory()) throw error;
+  }
 }
 
 const openDescriptor = promisify(open);
