@@ -186,7 +186,7 @@ export class AgentClient implements AsyncDisposable {
   }
 
   #follow(id: string, target: ExecutionTarget, signal: AbortSignal): Execution {
-    return new Execution({ ...this.#route, id, target }, signal);
+    return new Execution({ ...this.#route, id, target, reader: this.#newId() }, signal);
   }
 
   get #route(): StartRoute {

@@ -5,8 +5,7 @@ import type { Duplex } from "node:stream";
 import type { GrpcTransportOptions } from "@connectrpc/connect-node";
 import { type Clock, KelpieError, type Random } from "@kelpie/platform";
 import { orAborted } from "../or-aborted.ts";
-import { isRefusedByGuest } from "../vmm/vsock/vsock-connect.ts";
-import { greetAgent } from "./handshake.ts";
+import { openSession } from "./open-session.ts";
 import { type Probe, SessionProbe } from "./session-probe.ts";
 
 /** A stand-in for the address that HTTP wants: the connection is a port of one machine. */
@@ -31,9 +30,7 @@ const headerListLimitBytes = 16 << 10;
 /** A chunk of the agent's fits in one frame. */
 const frameLimitBytes = (64 << 10) + 64;
 const reconnectWithinMs = 10_000;
-const helloRepeatMs = 500;
-const firstPauseMs = 5;
-const longestPauseMs = 200;
+const answerWithinMs = 500;
 /** A port has no connection ends, so an agent that was started again is noticed by its silence. */
 const defaultProbe: Probe = { everyMs: 3_000, answerWithinMs: 10_000 };
 
@@ -85,8 +82,8 @@ export class AgentConnection implements SessionManager, AsyncDisposable {
   }
 
   /** Opens the connection for as long as `signal` allows. `guest-lost`, or the signal's reason. */
-  async connect(signal: AbortSignal, helloAgainAfterMs: number): Promise<void> {
-    await orAborted(this.#session(helloAgainAfterMs, this.#disposal.signal), signal);
+  async connect(signal: AbortSignal, answerWithinMs: number): Promise<void> {
+    await orAborted(this.#session(answerWithinMs, this.#disposal.signal), signal);
   }
 
   /** The instance of the agent that answers, as far as it tells; opens the session if there is none. `guest-lost`, `timeout`. */
@@ -133,11 +130,11 @@ export class AgentConnection implements SessionManager, AsyncDisposable {
   async #current(): Promise<Session> {
     using deadline = this.#options.clock.deadline(reconnectWithinMs, "Connecting to the agent");
     const stop = AbortSignal.any([deadline.signal, this.#disposal.signal]);
-    return await orAborted(this.#session(helloRepeatMs, stop), stop);
+    return await orAborted(this.#session(answerWithinMs, stop), stop);
   }
 
   /** The open session, or the one that is being opened, or a new one that is opened until `stop`. */
-  #session(helloAgainAfterMs: number, stop: AbortSignal): Promise<Session> {
+  #session(answerWithinMs: number, stop: AbortSignal): Promise<Session> {
     // A session that was destroyed says so a little later.
     if (this.#state.kind === "open" && this.#state.session.http.destroyed) this.#state = { kind: "closed" };
     const state = this.#state;
@@ -149,7 +146,7 @@ export class AgentConnection implements SessionManager, AsyncDisposable {
       case "disposed":
         return Promise.reject(new KelpieError("guest-lost", "The connection to the agent was closed"));
       case "closed": {
-        const session = this.#open(stop, helloAgainAfterMs);
+        const session = this.#open(stop, answerWithinMs);
         // Whoever waits for it hears of it; all may have stopped waiting.
         session.catch(() => undefined);
         this.#state = { kind: "opening", session };
@@ -160,14 +157,12 @@ export class AgentConnection implements SessionManager, AsyncDisposable {
     }
   }
 
-  async #open(signal: AbortSignal, repeatAfterMs: number): Promise<Session> {
+  async #open(signal: AbortSignal, answerWithinMs: number): Promise<Session> {
     const { clock, random, open, probe = defaultProbe } = this.#options;
-    let stream: Duplex | undefined;
     this.#stream?.destroy();
     try {
-      stream = await openFree(open, clock, signal);
+      const { stream, instanceId } = await openSession({ clock, random, open, answerWithinMs, signal });
       this.#stream = stream;
-      const instanceId = await greetAgent(stream, { clock, random, repeatAfterMs, signal });
       const http = startHttp2(stream, this.#windows);
       const session: Session = { http, probe: new SessionProbe(http, clock, probe), instanceId };
       http.once("close", () => this.#forget(session));
@@ -175,7 +170,6 @@ export class AgentConnection implements SessionManager, AsyncDisposable {
       this.#state = { kind: "open", session };
       return session;
     } catch (error) {
-      stream?.destroy();
       if (this.#state.kind === "opening") this.#state = { kind: "closed" };
       throw error;
     }
@@ -183,26 +177,6 @@ export class AgentConnection implements SessionManager, AsyncDisposable {
 
   #forget(session: Session): void {
     if (this.#state.kind === "open" && this.#state.session === session) this.#state = { kind: "closed" };
-  }
-}
-
-/**
- * Opens the port, as soon as its last user is gone: the monitor takes one at a time, and lets one wait in line. On vsock,
- * as soon as the guest listens.
- */
-async function openFree(
-  open: AgentConnectionOptions["open"],
-  clock: Clock,
-  signal: AbortSignal,
-): Promise<Duplex> {
-  for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(2 * pauseMs, longestPauseMs)) {
-    try {
-      return await open(signal);
-    } catch (error) {
-      const isBusy = KelpieError.is(error) && error.code === "unreachable" && error.found === "EAGAIN";
-      if (!(isBusy || isRefusedByGuest(error)) || signal.aborted) throw error;
-    }
-    await clock.sleep(pauseMs, signal);
   }
 }
 

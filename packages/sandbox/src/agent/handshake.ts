@@ -12,8 +12,8 @@ const instanceLineBytes = 49;
 export interface HandshakeOptions {
   readonly clock: Clock;
   readonly random: Random;
-  /** Without an answer for this long, says hello again; then for twice as long, as a busy guest takes its time. */
-  readonly repeatAfterMs: number;
+  /** Without an answer for this long, says hello again, and then after twice as long. Absent: says it once. */
+  readonly repeatAfterMs?: number;
   /** The deadline, and the owner's wish to stop. */
   readonly signal: AbortSignal;
 }
@@ -24,15 +24,19 @@ export interface HandshakeOptions {
  * `timeout` or `cancelled` by the signal.
  */
 export async function greetAgent(stream: Duplex, options: HandshakeOptions): Promise<string | undefined> {
-  const { clock, random, signal } = options;
+  const { clock, random, signal, repeatAfterMs } = options;
   using answers = new AnswerScanner(stream);
-  // An earlier hello's answer is of no use: the later hello ends the session that it began.
-  for (let repeatAfterMs = options.repeatAfterMs; !signal.aborted; repeatAfterMs *= 2) {
+  const hello = (): Promise<string | undefined> => {
     const nonce = randomHex(random, nonceBytes);
     const answered = answers.next(nonce);
     stream.write(`KELPIE-HELLO 1 ${nonce}\n`);
-    using pause = clock.deadline(repeatAfterMs, "The agent's answer");
-    const answer = orAborted(answered, pause.signal).then(
+    return answered;
+  };
+  if (repeatAfterMs === undefined) return await orAborted(hello(), signal);
+  // An earlier hello's answer is of no use: the later hello ends the session that it began.
+  for (let pauseMs = repeatAfterMs; !signal.aborted; pauseMs *= 2) {
+    using pause = clock.deadline(pauseMs, "The agent's answer");
+    const answer = orAborted(hello(), pause.signal).then(
       (instanceId) => ({ instanceId }),
       (error: unknown) => {
         if (pause.signal.aborted && error === pause.signal.reason) return undefined;

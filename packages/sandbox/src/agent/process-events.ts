@@ -45,6 +45,8 @@ export interface FollowOptions extends StartRoute {
   /** The process's name in the guest. */
   readonly id: string;
   readonly target: ExecutionTarget;
+  /** A name of this follower's alone: attached again, it takes the place that its lost connection may still hold. */
+  readonly reader: string;
 }
 
 /** Follows one process. */
@@ -70,6 +72,10 @@ export class ProcessFollower {
       target.kind === "start" ? new StartOnce(options, options.id, processSpec(target.request)) : undefined;
     this.#offsets = target.kind === "start" ? { stdout: 0, stderr: 0 } : target.offsets;
     this.#isThere = target.kind === "attach";
+  }
+
+  get #headers(): Record<string, string> {
+    return { "kelpie-reader": this.#options.reader };
   }
 
   /** How many bytes of each stream were told. */
@@ -187,7 +193,7 @@ export class ProcessFollower {
       yield { request: { case: "start", value: start } };
       for await (const value of stdin?.chunks(signal) ?? []) yield { request: { case: "stdin", value } };
     }
-    for await (const { event } of processes.exec(requests(), { signal }))
+    for await (const { event } of processes.exec(requests(), { signal, headers: this.#headers }))
       if (event !== undefined) yield event;
   }
 
@@ -200,7 +206,7 @@ export class ProcessFollower {
     const feeding = new AbortController();
     const stop = AbortSignal.any([signal, feeding.signal]);
     try {
-      for await (const { event } of processes.attach(request, { signal: stop })) {
+      for await (const { event } of processes.attach(request, { signal: stop, headers: this.#headers })) {
         if (event === undefined) continue;
         if (event.event.case === "started") this.#feed(event.event.value, feeding, stop);
         yield event;
