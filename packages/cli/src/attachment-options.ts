@@ -34,7 +34,7 @@ export const attachmentOptions = {
   net: {
     type: "string",
     value: "NETWORK",
-    help: "none, full, or allow=HOST[:PORT],… for those alone (docs/network.md) [default: none]",
+    help: "none, full, or allow=HOST[:PORT][/udp],… for those alone (docs/network.md) [default: none]",
   },
   publish: {
     type: "string",

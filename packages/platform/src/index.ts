@@ -20,7 +20,7 @@ export {
 export type { FileHandle, FileKind, Files, FileStatus, OpenMode, TemporaryDirectory } from "./files.ts";
 export { type Architecture, architectures, type Host } from "./host.ts";
 export { kelpieHome } from "./kelpie-home.ts";
-export type { HttpRequest, HttpResponse, Listener, Network, TcpListener } from "./network.ts";
+export type { HttpRequest, HttpResponse, Listener, Network, TcpListener, UdpSocket } from "./network.ts";
 export type { Platform } from "./platform.ts";
 export { hostBootId, identifyProcess, isSameProcessAlive, type ProcessIdentity } from "./process-identity.ts";
 export type {

@@ -32,6 +32,8 @@ export interface Network {
   resolveName(name: string, signal?: AbortSignal): Promise<readonly string[]>;
   /** Connects to a TCP port of an IP address; its two directions end apart. `unreachable`, `cancelled`. */
   connectTcp(address: string, port: number, signal?: AbortSignal): Promise<Duplex>;
+  /** A UDP socket that sends to, and hears from, one port of an IP address. `unreachable` where there is no way to it. */
+  connectUdp(address: string, port: number, signal?: AbortSignal): Promise<UdpSocket>;
   /** Listens on a TCP port of an IP address until disposed; port 0 takes a free one. `in-use`. */
   listenTcp(address: string, port: number, onConnection: (connection: Duplex) => void): Promise<TcpListener>;
 }
@@ -43,4 +45,16 @@ export interface Listener extends AsyncDisposable {
 
 export interface TcpListener extends AsyncDisposable {
   readonly port: number;
+}
+
+/** Datagrams to one place and from it; any may be lost. */
+export interface UdpSocket {
+  /** Passes one on, or drops it where too many wait. */
+  send(payload: Uint8Array): void;
+  /** Called for each that comes, and once when the other end refuses them; what came before is lost. */
+  listen(listener: {
+    readonly onDatagram: (payload: Uint8Array) => void;
+    readonly onError: (reason: string) => void;
+  }): void;
+  close(): void;
 }

@@ -94,5 +94,6 @@ export {
 export { findVirtioFsDaemon, virtioFsInstallation } from "./workspace/virtiofs-daemon.ts";
 export type { NetworkEvent } from "./network/connection-log.ts";
 export { networkLogName, type NetworkOptions, openNetwork } from "./network/network-attachment.ts";
-export { type EgressRule, type NetworkMode, parseNetworkMode } from "./network/policy.ts";
+export type { EgressRule } from "./network/policy.ts";
 export { parsePublish } from "./network/publish.ts";
+export { type NetworkMode, parseNetworkMode } from "./network/rules.ts";

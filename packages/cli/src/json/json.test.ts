@@ -78,7 +78,10 @@ test("every event of a network log has the published form", async () => {
     { event: "denied", host: "a.example", port: 80, reason: "not-allowed" },
     { event: "failed", host: "a.example", port: 80, reason: "refused" },
     { event: "connected", id: 1, host: "a.example", port: 80, address: "192.0.2.1" },
+    { event: "connected", id: 3, host: "2001:db8::1", port: 123, transport: "udp", address: "2001:db8::1" },
+    { event: "denied", host: "192.0.2.1", protocol: 1, reason: "not-allowed" },
     { event: "published", id: 2, port: 80 },
+    { event: "turned-away", port: 80, reason: "too-many" },
     { event: "closed", id: 2, sentBytes: 1, receivedBytes: 2, failure: "reset" },
   ];
   const lines: SandboxNetLogJson[] = events.map((event) => ({ time, ...event }));

@@ -1,10 +1,11 @@
 // Real sockets and HTTP.
 
+import { createSocket } from "node:dgram";
 import { lookup } from "node:dns/promises";
 import { createConnection, createServer, type ListenOptions, type Server, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { KelpieError } from "../errors.ts";
-import type { HttpRequest, HttpResponse, Listener, Network, TcpListener } from "../network.ts";
+import type { HttpRequest, HttpResponse, Listener, Network, TcpListener, UdpSocket } from "../network.ts";
 import { cancelled } from "./clock.ts";
 
 async function request(url: string, options: HttpRequest = {}): Promise<HttpResponse> {
@@ -100,6 +101,46 @@ function open(connect: () => Socket, where: string, signal?: AbortSignal): Promi
   });
 }
 
+/** Of one socket's datagrams, so much waits for the kernel to take them. */
+const udpQueueBytes = 1 << 20;
+
+async function connectUdp(address: string, port: number, signal?: AbortSignal): Promise<UdpSocket> {
+  if (signal?.aborted === true) throw cancelled(signal);
+  const socket = createSocket(address.includes(":") ? "udp6" : "udp4");
+  await new Promise<void>((resolve, reject) => {
+    const failed = (cause: NodeJS.ErrnoException | null | undefined): void => {
+      if (cause === null || cause === undefined) {
+        resolve();
+        return;
+      }
+      socket.close();
+      const found = cause.code ?? cause.message;
+      reject(new KelpieError("unreachable", `Cannot send to ${address} port ${port}`, { found, cause }));
+    };
+    socket.once("error", failed);
+    socket.connect(port, address, (...[error]: [(NodeJS.ErrnoException | null)?]) => {
+      socket.off("error", failed);
+      failed(error);
+    });
+  });
+  // Without a listener an error event would end the process.
+  socket.on("error", () => undefined);
+  let isClosed = false;
+  return {
+    send: (payload) => {
+      if (!isClosed && socket.getSendQueueSize() < udpQueueBytes) socket.send(payload, () => undefined);
+    },
+    listen: ({ onDatagram, onError }) => {
+      socket.on("message", (payload) => onDatagram(payload));
+      socket.on("error", (error) => onError(error.message));
+    },
+    close: () => {
+      if (!isClosed) socket.close();
+      isClosed = true;
+    },
+  };
+}
+
 async function listenUnix(path: string, onConnection: (connection: Duplex) => void): Promise<Listener> {
   const server = createServer({ allowHalfOpen: true }, onConnection);
   await listen(server, { path }, path);
@@ -148,5 +189,6 @@ export const realNetwork: Network = {
   listenUnix,
   resolveName,
   connectTcp,
+  connectUdp,
   listenTcp,
 };

@@ -7,18 +7,21 @@ export type NetworkEvent =
   /** A name that no rule knows was looked up, and denied. */
   | { readonly event: "name-denied"; readonly host: string }
   /** A connection was denied, with the reason. */
-  | { readonly event: "denied"; readonly host: string; readonly port: number; readonly reason: DenialReason }
-  /** A connection was allowed, and could not be made. */
-  | { readonly event: "failed"; readonly host: string; readonly port: number; readonly reason: string }
+  | (Endpoint & { readonly event: "denied"; readonly reason: DenialReason })
+  /** What is neither TCP nor UDP was denied: the number of its protocol (1 and 58 are ping). */
   | {
-      readonly event: "connected";
-      readonly id: number;
+      readonly event: "denied";
       readonly host: string;
-      readonly port: number;
-      readonly address: string;
+      readonly protocol: number;
+      readonly reason: DenialReason;
     }
+  /** A connection was allowed, and could not be made. */
+  | (Endpoint & { readonly event: "failed"; readonly reason: string })
+  | (Endpoint & { readonly event: "connected"; readonly id: number; readonly address: string })
   /** A connection into the guest through a published port. */
-  | { readonly event: "published"; readonly id: number; readonly port: number }
+  | { readonly event: "published"; readonly id: number; readonly port: number; readonly transport?: "udp" }
+  /** A connection through a published port that was not taken in. */
+  | { readonly event: "turned-away"; readonly port: number; readonly reason: DenialReason }
   | {
       readonly event: "closed";
       readonly id: number;
@@ -27,7 +30,14 @@ export type NetworkEvent =
       readonly failure?: string;
     };
 
-export type DenialReason = "not-allowed" | "private-address" | "too-many" | "not-tcp" | "log-full";
+/** What a connection was to; by TCP, unless it says otherwise. */
+interface Endpoint {
+  readonly host: string;
+  readonly port: number;
+  readonly transport?: "udp";
+}
+
+export type DenialReason = "not-allowed" | "private-address" | "too-many" | "log-full";
 
 /** When this many bytes are written, nothing more is allowed: what cannot be logged is not done. */
 const logLimitBytes = 32 << 20;

@@ -11,10 +11,17 @@ test("a name server's question is read, and its answers have the form of RFC 103
   const query = parseDnsQuery(bytes);
   assert.ok(query !== undefined);
   assert.deepEqual([query.name, query.type, query.id], ["nik.eggs.org", 1, 0x1234]);
-  const answer = Buffer.from(dnsResponse(query, { kind: "address", address: 0xc6120001 })).toString("hex");
+  const answer = Buffer.from(
+    dnsResponse(query, { kind: "address", address: Uint8Array.of(198, 18, 0, 1) }),
+  ).toString("hex");
   assert.equal(
     answer,
     "123481800001000100000000034e696b0465676773036f72670000010001c00c000100010000003c0004c6120001",
+  );
+  const six = new Uint8Array(16).fill(0xfd, 0, 1).fill(1, 15);
+  assert.equal(
+    Buffer.from(dnsResponse(query, { kind: "address", address: six })).toString("hex"),
+    "123481800001000100000000034e696b0465676773036f72670000010001c00c001c00010000003c0010fd000000000000000000000000000001",
   );
   assert.match(
     Buffer.from(dnsResponse(query, { kind: "no-such-name" })).toString("hex"),
@@ -41,7 +48,7 @@ test("a question that was changed or cut off never throws, and its answer fits i
       const query = parseDnsQuery(question);
       if (query === undefined) return;
       understood++;
-      assert.ok(dnsResponse(query, { kind: "address", address: 1 }).length <= 512);
+      assert.ok(dnsResponse(query, { kind: "address", address: new Uint8Array(16) }).length <= 512);
     }),
     { numRuns: 5000 },
   );

@@ -1,4 +1,6 @@
-// Just enough of DNS (RFC 1035) to answer a guest's resolver: one question, and an address, nothing, or a refusal.
+// Just enough of DNS (RFC 1035, 3596) to answer a guest's resolver: one question, and an address, nothing, or a refusal.
+
+import type { IpAddress } from "./address.ts";
 
 const headerBytes = 12;
 const maxQueryBytes = 512;
@@ -20,9 +22,9 @@ export interface DnsQuery {
   readonly question: Uint8Array;
 }
 
-/** An answer: an IPv4 address; none of that type; no such name; or that we cannot tell. */
+/** An answer: an address; none of that type; no such name; or that we cannot tell. */
 export type DnsAnswer =
-  | { readonly kind: "address"; readonly address: number }
+  | { readonly kind: "address"; readonly address: IpAddress }
   | { readonly kind: "empty" }
   | { readonly kind: "no-such-name" }
   | { readonly kind: "failure" };
@@ -79,14 +81,14 @@ export function dnsResponse(query: DnsQuery, answer: DnsAnswer): Uint8Array {
   return bytes;
 }
 
-function addressRecord(address: number): Uint8Array {
-  const bytes = new Uint8Array(16);
+function addressRecord(address: IpAddress): Uint8Array {
+  const bytes = new Uint8Array(12 + address.length);
   const view = new DataView(bytes.buffer);
   view.setUint16(0, 0xc000 | headerBytes); // the name of the question
-  view.setUint16(2, recordType.a);
+  view.setUint16(2, address.length === 4 ? recordType.a : recordType.aaaa);
   view.setUint16(4, classInternet);
   view.setUint32(6, timeToLiveSeconds);
-  view.setUint16(10, 4);
-  view.setUint32(12, address);
+  view.setUint16(10, address.length);
+  bytes.set(address, 12);
   return bytes;
 }

@@ -70,10 +70,11 @@ export class FrameLink {
           });
         }
         if (bytes.length - at - lengthBytes < length) break;
-        yield bytes.subarray(at + lengthBytes, at + lengthBytes + length);
+        // No Buffer, whose slices are no copies.
+        yield new Uint8Array(bytes.buffer, bytes.byteOffset + at + lengthBytes, length);
         at += lengthBytes + length;
       }
-      rest = bytes.slice(at);
+      rest = Uint8Array.prototype.slice.call(bytes, at);
     }
   }
 

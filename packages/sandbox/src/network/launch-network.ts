@@ -3,7 +3,7 @@
 import { extname, join } from "node:path";
 import { KelpieError, type Platform, readTextIfPresent, writeFileAtomic } from "@kelpie/platform";
 import { untilPresent } from "../until-present.ts";
-import type { NetworkSettings } from "./network-settings.ts";
+import { formatNetworkSettings, type NetworkSettings } from "./network-settings.ts";
 
 const listensWithinMs = 20_000;
 const settingsFile = "network.json";
@@ -20,7 +20,7 @@ export async function launchNetwork(
 ): Promise<AsyncDisposable> {
   const { processes, host } = platform;
   const path = join(runDirectory, settingsFile);
-  await writeFileAtomic(platform, path, JSON.stringify(settings), 0o600);
+  await writeFileAtomic(platform, path, formatNetworkSettings(settings), 0o600);
   const main = join(import.meta.dirname, `network-main${extname(import.meta.filename)}`);
   const pid = await processes.launch(host.program, [main, path], { cwd: runDirectory });
   const end = (): Promise<void> => Promise.resolve(void processes.signal(pid, "SIGTERM"));

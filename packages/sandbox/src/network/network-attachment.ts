@@ -2,13 +2,13 @@
 
 import { create } from "@bufbuild/protobuf";
 import { join } from "node:path";
-import type { Platform } from "@kelpie/platform";
+import { describeError, KelpieError, type Platform } from "@kelpie/platform";
 import { ConfigureNetworkRequestSchema } from "../agent/gen/kelpie/agent/v1/system_pb.ts";
 import type { Attachment, AttachTarget, MachineNeeds } from "../lifecycle/attachment.ts";
 import type { NetworkBackend, PublishedPort } from "../vmm/pluggable.ts";
 import { appearsWithinMs, onceThere } from "../workspace/mount-in-guest.ts";
-import { guestMac, mtu, networkPlan } from "./plan.ts";
-import { formatRule, type NetworkMode } from "./policy.ts";
+import { guestMac, mtu, networkPlan, networkPlan6 } from "./plan.ts";
+import { formatEndpoint, formatRule, type NetworkMode } from "./rules.ts";
 import { launchNetwork } from "./launch-network.ts";
 import { serveNetwork } from "./serve-network.ts";
 
@@ -50,25 +50,42 @@ class NetworkAttachment implements Attachment {
     const { machine, agent, signal } = target;
     const backend = await this.#openBackend(target);
     await machine.plug({ kind: "network", name: "kelpie-net", mac: guestMac, backend });
-    const { guest, prefixBits, gateway, nameServer } = networkPlan;
+    const isOurs = backend.kind === "socket";
     const isClosed = backend.kind === "closed";
-    const request = create(ConfigureNetworkRequestSchema, {
-      waitMs: appearsWithinMs,
-      network: {
-        interfaces: [
-          {
-            mac: guestMac,
-            addresses: [`${guest}/${prefixBits}`],
-            gateways: isClosed ? [] : [gateway],
-            mtu: backend.kind === "socket" ? mtu : 0,
-          },
-        ],
-        nameServers: isClosed ? [] : [nameServer],
-      },
-    });
-    await onceThere(this.#platform.clock, "configure its network", signal, () =>
-      agent.system.configureNetwork(request, { signal }),
+    const configure = async (hasIpv6: boolean): Promise<void> => {
+      const plans = [networkPlan, ...(hasIpv6 ? [networkPlan6] : [])];
+      const addresses = plans.map(({ guest, prefixBits }) => `${guest}/${prefixBits}`);
+      const gateways = isClosed ? [] : plans.map(({ gateway }) => gateway);
+      const request = create(ConfigureNetworkRequestSchema, {
+        waitMs: appearsWithinMs,
+        network: {
+          interfaces: [{ mac: guestMac, addresses, gateways, mtu: isOurs ? mtu : 0 }],
+          nameServers: isClosed ? [] : [networkPlan.nameServer],
+        },
+      });
+      await onceThere(this.#platform.clock, "configure its network", signal, () =>
+        agent.system.configureNetwork(request, { signal }),
+      );
+    };
+    // QEMU's own network tells a guest of IPv6 by itself.
+    if (!isOurs) await configure(false);
+    else await configure(true).catch((cause: unknown) => this.#withoutIpv6(cause, configure));
+  }
+
+  /** A guest whose kernel has no IPv6 has all but the addresses of it: names lead there all the same. */
+  async #withoutIpv6(cause: unknown, configure: (hasIpv6: boolean) => Promise<void>): Promise<void> {
+    await configure(false);
+    const { mode } = this.#options;
+    const needing = (mode.kind === "allow" ? mode.rules : []).find(
+      (rule) => rule.kind === "addresses" && rule.range.network.length === 16,
     );
+    if (needing === undefined) return;
+    throw new KelpieError("unsupported", "The guest cannot be given an IPv6 address", {
+      expected: `a kernel with IPv6, for the rule ${formatRule(needing)}`,
+      found: describeError(cause),
+      help: "Allow what is there by its name, or take an image whose kernel has IPv6.",
+      cause,
+    });
   }
 
   finish(): Promise<readonly string[]> {
@@ -108,7 +125,8 @@ function describeNetwork({ mode, published }: NetworkOptions): string {
       `the network, to ${mode.kind === "allow" ? mode.rules.map(formatRule).join(", ") : ""} alone`,
   }[mode.kind]();
   const ports = published.map(
-    ({ hostAddress, hostPort, guestPort }) => `${hostAddress}:${hostPort} leads to its port ${guestPort}`,
+    ({ hostAddress, hostPort, guestPort }) =>
+      `${formatEndpoint(hostAddress, hostPort)} leads to its port ${guestPort}`,
   );
   return [reach, ...ports].join("; ");
 }

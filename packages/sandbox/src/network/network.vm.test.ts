@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { resolve4 } from "node:dns/promises";
 import { once } from "node:events";
-import { type AddressInfo, createServer, type Server } from "node:net";
+import { createSocket, type Socket } from "node:dgram";
+import { type AddressInfo, createServer, Server } from "node:net";
 import { type Duplex, duplexPair } from "node:stream";
 import { describe, test } from "node:test";
 import { type Platform, realPlatform } from "@kelpie/platform";
@@ -13,29 +14,54 @@ import { findTestImage } from "../testing/test-image.ts";
 import type { PublishedPort } from "../vmm/pluggable.ts";
 import { openQemu } from "../vmm/qemu/qemu-vmm.ts";
 import type { BootImage } from "../vmm/vmm.ts";
+import { dnsResponse, parseDnsQuery, recordType } from "./dns.ts";
 import { FrameLink } from "./frame-link.ts";
 import { networkLogName, openNetwork } from "./network-attachment.ts";
-import { parseNetworkMode } from "./policy.ts";
+import { parseNetworkMode } from "./rules.ts";
 
 const { files } = realPlatform;
 const found = await findTestImage("amd64");
 const skip = "skip" in found ? found.skip : false;
 const largeBytes = 8 << 20;
+const farAddress = "2001:db8::7";
+const farName = "far.example";
+const hasIpv6 = await listen(() => Buffer.alloc(0), "::1").then(
+  ({ server }) => server.close() instanceof Server,
+  () => false,
+);
 const digestOf = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
 
 /** Says its greeting and what it heard, and counts. */
-async function listen(answer: (heard: Buffer) => Uint8Array): Promise<{ server: Server; port: number }> {
+async function listen(
+  answer: (heard: Buffer) => Uint8Array,
+  address = "127.0.0.1",
+): Promise<{ server: Server; port: number }> {
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     const heard: Buffer[] = [];
     socket.on("error", () => undefined);
     socket.on("data", (chunk: Buffer) => heard.push(chunk));
     socket.on("end", () => socket.end(answer(Buffer.concat(heard))));
   });
-  server.listen(0, "127.0.0.1");
+  server.listen(0, address);
   await once(server, "listening");
   // A test that fails must not wait for it.
   server.unref();
   return { server, port: (server.address() as AddressInfo).port };
+}
+
+/** A name server on the IPv6 loopback that knows one address. */
+async function serveNames(): Promise<{ socket: Socket; port: number }> {
+  const socket = createSocket("udp6");
+  socket.on("message", (bytes, { port, address }) => {
+    const query = parseDnsQuery(bytes);
+    if (query === undefined) return;
+    const known = { kind: "address", address: Uint8Array.of(192, 0, 2, 7) } as const;
+    socket.send(dnsResponse(query, query.type === recordType.a ? known : { kind: "empty" }), port, address);
+  });
+  socket.bind(0, "::1");
+  await once(socket, "listening");
+  socket.unref();
+  return { socket, port: socket.address().port };
 }
 
 /** Loses every `every`th frame in each direction. */
@@ -62,13 +88,36 @@ function lossy(platform: Platform, every: number): Platform {
   return { ...platform, network };
 }
 
+/** A world in which an address of the documentation's network is this host's loopback, at other ports, and has a name. */
+function withFarHost(platform: Platform, ports: ReadonlyMap<number, number>): Platform {
+  const { network } = platform;
+  const real = (address: string, port: number): [string, number] =>
+    address === farAddress ? ["::1", ports.get(port) ?? port] : [address, port];
+  return {
+    ...platform,
+    network: {
+      ...network,
+      resolveName: (name, signal) =>
+        name === farName ? Promise.resolve([farAddress]) : network.resolveName(name, signal),
+      connectTcp: (address, port, signal) => network.connectTcp(...real(address, port), signal),
+      connectUdp: (address, port, signal) => network.connectUdp(...real(address, port), signal),
+    },
+  };
+}
+
+interface GuestNet {
+  readonly mode: string;
+  readonly published?: readonly PublishedPort[];
+  readonly adapt?: (platform: Platform) => Platform;
+}
+
 async function withGuest(
   image: BootImage,
-  net: { readonly mode: string; readonly published?: readonly PublishedPort[]; readonly loseEvery?: number },
+  net: GuestNet,
   use: (sh: (script: string) => Promise<string>, log: () => Promise<string>) => Promise<void>,
 ): Promise<void> {
   await using home = await files.temporaryDirectory("kelpie-net-");
-  const platform = net.loseEvery === undefined ? realPlatform : lossy(realPlatform, net.loseEvery);
+  const platform = net.adapt?.(realPlatform) ?? realPlatform;
   const { signal } = new AbortController();
   const vmm = await openQemu(platform, { architecture: image.architecture, home: home.path, signal });
   const attachment = openNetwork(platform, {
@@ -130,10 +179,11 @@ describe("the network of a guest", { skip, timeout: 300_000 }, () => {
       for (const denied of [`host.internal ${port + 1}`, `localhost. ${port}`, "93.184.216.34 443"])
         assert.match(await sh(`echo x | nc ${denied} 2>&1 || echo denied`), /denied\n$/, denied);
       assert.match(await sh("nslookup secret.example.com"), /NXDOMAIN/);
-      // Its address, and that it has none of IPv6: no program waits for one.
+      // In both families: a program that knows only one reaches it too.
       const answers = await sh("nslookup host.internal");
       assert.match(answers, /^Name:\s+host\.internal\nAddress:\s+10\.0\.2\.2$/m);
-      assert.doesNotMatch(answers, /Address:.*::|timed out|can't find/);
+      assert.match(answers, /^Address:\s+fd6b:656c:7069::2$/m);
+      assert.doesNotMatch(answers, /timed out|can't find/);
       assert.match(await sh("ping -c 1 10.0.2.2"), / 0% packet loss/);
       await sh(serve("from the guest"));
       assert.equal(await (await fetch(`http://127.0.0.1:${hostPort}/`)).text(), "from the guest\n");
@@ -160,13 +210,69 @@ describe("the network of a guest", { skip, timeout: 300_000 }, () => {
     server.close();
   });
 
+  const needsIpv6 = hasIpv6 ? false : "this machine has no ::1";
+  test("has IPv6 and UDP where rules name them, and refuses the rest at once", {
+    skip: needsIpv6,
+  }, async () => {
+    const large = digestOf(Buffer.alloc(largeBytes));
+    const { server, port } = await listen((heard) => Buffer.from(`heard ${digestOf(heard)}\n`), "::1");
+    const names = await serveNames();
+    const ports = new Map([
+      [80, port],
+      [53, names.port],
+    ]);
+    // The address is not public: without a rule of its own the name would lead nowhere.
+    const mode = `allow=${farName},${farName}:53/udp,[2001:db8::/32]:80,[2001:db8::/32]:53/udp,host.internal:${port}`;
+    const adapt = (platform: Platform): Platform => withFarHost(platform, ports);
+    await withGuest(image, { mode, adapt }, async (sh, log) => {
+      // Until the guest's kernel has made sure that nobody else has its address.
+      await sh("until grep -q '^fd6b656c.* [08]0 ' /proc/net/if_inet6; do sleep 0.1; done");
+      const answers = await sh(`nslookup ${farName}`);
+      assert.match(answers, /^Address:\s+198\.18\.0\.1$/m);
+      assert.match(answers, /^Address:\s+fd6b:656c:7069:1::1$/m);
+      // By its name in either family, by its address, and a loopback of one family alone.
+      for (const host of [`${farName} 80`, "198.18.0.1 80", "fd6b:656c:7069:1::1 80", `${farAddress} 80`])
+        assert.equal(await sh(`head -c ${largeBytes} /dev/zero | nc ${host}`), `heard ${large}\n`, host);
+      assert.match(await sh(`echo x | nc 10.0.2.2 ${port}`), /^heard /);
+      for (const resolver of [farName, "198.18.0.1", "fd6b:656c:7069:1::1", farAddress])
+        assert.match(await sh(`nslookup there.example ${resolver}`), /^Address:\s+192\.0\.2\.7$/m, resolver);
+      const started = performance.now();
+      for (const denied of [
+        `${farAddress} 81`,
+        "2001:db9::1 80",
+        "fd6b:656c:7069:1::99 80",
+        "93.184.216.34 53",
+      ])
+        assert.match(await sh(`echo x | nc ${denied} 2>&1 || echo denied`), /denied\n$/, denied);
+      assert.ok(performance.now() - started < 4000, `refused in ${performance.now() - started} ms`);
+      // That it is refused is told, though this program then asks again for a while.
+      for (const resolver of ["93.184.216.34", "2001:db9::1"])
+        assert.match(await sh(`nslookup there.example ${resolver} 2>&1`), /refused/i, resolver);
+      assert.match(await sh("ping -6 -c 1 fd6b:656c:7069::2"), / 0% packet loss/);
+      await sh("ping -c 1 -W 1 93.184.216.34");
+      const lines = await log();
+      for (const expected of [
+        `"host":"${farName}","port":80,"address":"${farAddress}"`,
+        `"host":"${farName}","port":53,"transport":"udp","address":"${farAddress}"`,
+        `"host":"${farAddress}","port":53,"transport":"udp","address":"${farAddress}"`,
+        '"host":"93.184.216.34","port":53,"reason":"not-allowed","transport":"udp"',
+        '"host":"2001:db9::1","port":80,"reason":"not-allowed"',
+        '"host":"93.184.216.34","protocol":1,"reason":"not-allowed"',
+        `"host":"host.internal","port":${port},"address":"::1"`,
+      ])
+        assert.ok(lines.includes(expected), `${expected} in ${lines}`);
+    });
+    server.close();
+    names.socket.close();
+  });
+
   test("loses nothing on a link that loses frames, in either direction", async () => {
     const content = Buffer.alloc(1 << 20, "kelpie ");
     const { server, port } = await listen((heard) =>
       Buffer.concat([Buffer.from(`${digestOf(heard)}\n`), content]),
     );
     const mode = `allow=host.internal:${port}`;
-    await withGuest(image, { mode, loseEvery: 31 }, async (sh) => {
+    await withGuest(image, { mode, adapt: (platform) => lossy(platform, 31) }, async (sh) => {
       const script = `head -c 1000000 /dev/zero | nc host.internal ${port} > /tmp/got; head -n 1 /tmp/got; tail -n +2 /tmp/got | sha256sum`;
       assert.equal(await sh(script), `${digestOf(Buffer.alloc(1_000_000))}\n${digestOf(content)}  -\n`);
     });

@@ -2,7 +2,7 @@
 
 import { KelpieError } from "@kelpie/platform";
 import type { PublishedPort } from "../vmm/pluggable.ts";
-import { parseIpv4 } from "./address.ts";
+import { parseAddress } from "./address.ts";
 
 const loopback = "127.0.0.1";
 
@@ -12,7 +12,7 @@ export function parsePublish(text: string): PublishedPort {
   const [guest = "", host = "", address = loopback] = parts.toReversed();
   const [guestPort, hostPort] = [guest, host].map((part) => (/^\d{1,5}$/.test(part) ? Number(part) : -1));
   const fits = (port: number | undefined): port is number => port !== undefined && port >= 1 && port <= 65535;
-  if (parts.length > 3 || !fits(guestPort) || !fits(hostPort) || parseIpv4(address) === undefined) {
+  if (parts.length > 3 || !fits(guestPort) || !fits(hostPort) || parseAddress(address)?.length !== 4) {
     throw new KelpieError("usage", "Cannot tell which port to publish", {
       expected: "HOST:GUEST or ADDRESS:HOST:GUEST",
       found: JSON.stringify(text.slice(0, 100)),

@@ -6,7 +6,7 @@
 
 import type { Duplex } from "node:stream";
 import type { Clock, Deadline } from "@kelpie/platform";
-import { tcpFlag, type TcpSegment } from "./packets.ts";
+import { tcpFlag, type TcpSegment } from "./packets/transport.ts";
 
 const tcpLimits = {
   /** Bytes that wait for the host's stream to take them: what the guest may send ahead. */

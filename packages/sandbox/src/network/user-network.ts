@@ -1,46 +1,26 @@
-// A guest's network without privileges: answers its ARP, DNS and echo requests, and joins its TCP connections to sockets of
-// the host, those only that are allowed. Nothing else of what it sends goes anywhere.
+// A guest's network without privileges: answers its ARP, neighbour discovery, DNS and echo requests, and joins its TCP
+// connections and UDP flows to sockets of the host, those only that are allowed. Nothing else of what it sends goes anywhere,
+// and it is told so.
 
 import type { Duplex } from "node:stream";
 import type { Clock, Random } from "@kelpie/platform";
-import { formatIpv4 } from "./address.ts";
+import { addressKey, type IpAddress, isConnectable } from "./address.ts";
 import type { ConnectionLog } from "./connection-log.ts";
 import { dnsResponse, parseDnsQuery } from "./dns.ts";
 import type { Egress } from "./egress.ts";
 import type { FrameLink } from "./frame-link.ts";
-import {
-  arpReply,
-  echoReply,
-  type Ends,
-  etherType,
-  type Ipv4Packet,
-  type Mac,
-  parseArpRequest,
-  parseEthernet,
-  parseIpv4Packet,
-  parseTcp,
-  parseUdp,
-  protocol,
-  tcpFlag,
-  tcpFrame,
-  type TcpSegment,
-  udpFrame,
-} from "./packets.ts";
-import { gatewayAddress, guestAddress, guestMac, mtu, nameServerAddress } from "./plan.ts";
-import { TcpConnection, type TcpHost } from "./tcp-connection.ts";
+import { arpReply, etherType, parseArpRequest, parseEthernet } from "./packets/ethernet.ts";
+import { advertisement, echoReply, isEchoRequest, parseSolicitation, unreachable } from "./packets/icmp.ts";
+import { type IpPacket, parseIpv4Packet, parseIpv6Packet, protocol } from "./packets/ip.ts";
+import { parseUdp, udpFrame } from "./packets/transport.ts";
+import { gatewayAddress, gatewayAddress6, guestAddresses, nameServerAddress } from "./plan.ts";
+import { TcpRelay } from "./tcp-relay.ts";
+import { UdpRelay } from "./udp-relay.ts";
+import { gatewayMac, Wire } from "./wire.ts";
 
-const networkLimits = {
-  /** Connections at once, those that are being made included. */
-  connections: 256,
-  /** Questions to the name server that wait for an answer. */
-  questions: 64,
-} as const;
-
+/** Questions to the name server that wait for an answer. */
+const maxQuestions = 64;
 const domainPort = 53;
-const headersBytes = 40;
-const firstEphemeralPort = 32_768;
-const maxToldDestinations = 1024;
-const gatewayMac: Mac = Uint8Array.from([0x52, 0x55, 10, 0, 2, 2]);
 
 export interface UserNetworkOptions {
   readonly clock: Clock;
@@ -54,18 +34,18 @@ export interface UserNetworkOptions {
 /** See the head of this file. */
 export class UserNetwork {
   readonly #options: UserNetworkOptions;
-  /** By the guest's port, our address and our port; undefined while the host connects. */
-  readonly #connections = new Map<string, TcpConnection | undefined>();
-  readonly #told = new Set<string>();
-  readonly #guestMac: Mac = Uint8Array.from(guestMac.split(":").map((pair) => Number.parseInt(pair, 16)));
+  readonly #wire: Wire;
+  readonly #tcp: TcpRelay;
+  readonly #udp: UdpRelay;
   #questions = 0;
-  #lastPort = firstEphemeralPort;
 
   constructor(options: UserNetworkOptions) {
     this.#options = options;
-    options.link.onDrain(() => {
-      for (const connection of this.#connections.values()) connection?.pump();
-    });
+    this.#wire = new Wire(options.link);
+    const parts = { ...options, wire: this.#wire };
+    this.#tcp = new TcpRelay(parts);
+    this.#udp = new UdpRelay(parts);
+    options.link.onDrain(() => this.#tcp.pump());
   }
 
   /** Serves the guest until its link ends; then its connections end too. `malformed` from the link. */
@@ -78,42 +58,28 @@ export class UserNetwork {
         if (link.isCongested) await link.drained(signal);
       }
     } finally {
-      for (const connection of this.#connections.values()) connection?.reset("the sandbox ended");
+      this.#tcp.reset("the sandbox ended");
+      this.#udp.reset();
     }
   }
 
   /** Joins a connection that came to a published port to the guest's port. */
   accept(stream: Duplex, guestPort: number): void {
-    const { egress, log } = this.#options;
-    stream.on("error", () => undefined);
-    const port = this.#freePort(guestPort);
-    if (port === undefined) {
-      stream.destroy();
-      egress.deny("published", guestPort, "too-many");
-      return;
-    }
-    const id = egress.nextId();
-    log.add({ event: "published", id, port: guestPort });
-    const ends = { address: gatewayAddress, port, guestPort };
-    this.#connections.set(keyOf(ends), new TcpConnection(this.#hostFor(ends, id), stream, this.#initial()));
+    this.#tcp.accept(stream, guestPort);
   }
 
   #take(bytes: Uint8Array): void {
     const frame = parseEthernet(bytes);
     if (frame === undefined) return;
-    if (frame.type === etherType.arp) this.#takeArp(frame.payload);
-    const packet = frame.type === etherType.ipv4 ? parseIpv4Packet(frame.payload) : undefined;
-    if (packet?.source !== guestAddress) return;
-    switch (packet.protocol) {
-      case protocol.tcp:
-        this.#takeTcp(packet);
+    switch (frame.type) {
+      case etherType.arp:
+        this.#takeArp(frame.payload);
         break;
-      case protocol.udp:
-        this.#takeUdp(packet);
+      case etherType.ipv4:
+        this.#takePacket(parseIpv4Packet(frame.payload));
         break;
-      case protocol.icmp:
-        if (packet.destination === gatewayAddress)
-          this.#send(echoReply(this.#endsFrom(gatewayAddress), packet));
+      case etherType.ipv6:
+        this.#takePacket(parseIpv6Packet(frame.payload));
         break;
       default:
         break;
@@ -124,22 +90,49 @@ export class UserNetwork {
   #takeArp(payload: Uint8Array): void {
     const request = parseArpRequest(payload);
     if (request === undefined) return;
-    if (request.target !== gatewayAddress && request.target !== nameServerAddress) return;
-    this.#send(arpReply(gatewayMac, request.target, request.sender, request.senderAddress));
+    if (!isOneOf(request.target, [gatewayAddress, nameServerAddress])) return;
+    this.#wire.send(arpReply(gatewayMac, request.target, request.sender, request.senderAddress));
   }
 
-  #takeUdp(packet: Ipv4Packet): void {
+  #takePacket(packet: IpPacket | undefined): void {
+    if (packet === undefined) return;
+    // Also from the address that the guest's kernel gives itself.
+    const target = packet.protocol === protocol.icmpv6 ? parseSolicitation(packet) : undefined;
+    if (target !== undefined) this.#advertise(packet, target);
+    if (!isOneOf(packet.source, guestAddresses)) return;
+    switch (packet.protocol) {
+      case protocol.tcp:
+        this.#tcp.take(packet);
+        break;
+      case protocol.udp:
+        if (isOneOf(packet.destination, [nameServerAddress])) this.#takeQuestion(packet);
+        else if (isUnicast(packet.destination)) this.#udp.take(packet);
+        break;
+      default:
+        this.#takeOther(packet);
+        break;
+    }
+  }
+
+  #advertise({ source }: IpPacket, target: IpAddress): void {
+    const isAddressed = !source.every((byte) => byte === 0);
+    if (!isAddressed || !isOneOf(target, [gatewayAddress6])) return;
+    const ends = { ...this.#wire.endsFrom(gatewayAddress6), destination: source.slice() };
+    this.#wire.send(advertisement(ends, gatewayMac, target));
+  }
+
+  #takeQuestion(packet: IpPacket): void {
     const datagram = parseUdp(packet);
     if (datagram === undefined) return;
-    const { sourcePort, destinationPort, payload } = datagram;
-    if (packet.destination !== nameServerAddress || destinationPort !== domainPort) {
-      this.#tellOnce(packet.destination, destinationPort);
+    if (datagram.destinationPort !== domainPort) {
+      this.#wire.send(unreachable(this.#wire.endsFrom(nameServerAddress), packet, "port"));
       return;
     }
-    const query = parseDnsQuery(payload);
-    if (query === undefined || this.#questions >= networkLimits.questions) return;
+    const query = parseDnsQuery(datagram.payload);
+    if (query === undefined || this.#questions >= maxQuestions) return;
     this.#questions += 1;
     const { egress, signal } = this.#options;
+    const { sourcePort } = datagram;
     void egress
       .answer(query, signal)
       .catch(() => ({ kind: "failure" }) as const)
@@ -150,119 +143,36 @@ export class UserNetwork {
           destinationPort: sourcePort,
           payload: dnsResponse(query, answer),
         };
-        this.#send(udpFrame(this.#endsFrom(nameServerAddress), response));
+        this.#wire.send(udpFrame(this.#wire.endsFrom(nameServerAddress), response));
       });
   }
 
-  #takeTcp(packet: Ipv4Packet): void {
-    const segment = parseTcp(packet);
-    if (segment === undefined) return;
-    const ends = {
-      address: packet.destination,
-      port: segment.destinationPort,
-      guestPort: segment.sourcePort,
-    };
-    const key = keyOf(ends);
-    const connection = this.#connections.get(key);
-    if (connection !== undefined) connection.receive(segment);
-    else if (this.#connections.has(key)) return;
-    else if ((segment.flags & (tcpFlag.syn | tcpFlag.ack | tcpFlag.rst)) === tcpFlag.syn)
-      void this.#open(ends, segment);
-    else if ((segment.flags & tcpFlag.rst) === 0) this.#refuse(ends, segment);
-  }
-
-  /** The host connects first, so that the guest meets what it would meet there: an answer, or a refusal. */
-  async #open(ends: ConnectionEnds, syn: TcpSegment): Promise<void> {
-    const { egress, signal } = this.#options;
-    if (this.#connections.size >= networkLimits.connections) {
-      egress.deny(formatIpv4(ends.address), ends.port, "too-many");
-      this.#refuse(ends, syn);
+  /** The gateway answers a ping. All else is nobody's, and a ping is told so. */
+  #takeOther(packet: IpPacket): void {
+    const { destination } = packet;
+    if (!isUnicast(destination)) return;
+    const isEcho = isEchoRequest(packet);
+    const ends = this.#wire.endsFrom(destination.slice());
+    if (isEcho && isOneOf(destination, [gatewayAddress, gatewayAddress6, nameServerAddress])) {
+      this.#wire.send(echoReply(ends, packet));
       return;
     }
-    const key = keyOf(ends);
-    this.#connections.set(key, undefined);
-    const opened = await egress.connect(ends.address, ends.port, signal).catch(() => undefined);
-    if (opened === undefined || signal.aborted) {
-      opened?.stream.destroy();
-      this.#connections.delete(key);
-      this.#refuse(ends, syn);
-      return;
-    }
-    const host = this.#hostFor(ends, opened.id);
-    this.#connections.set(key, new TcpConnection(host, opened.stream, this.#initial(), syn));
-  }
-
-  #hostFor(ends: ConnectionEnds, id: number): TcpHost {
-    const { clock, link, log } = this.#options;
-    const { address, port, guestPort } = ends;
-    return {
-      clock,
-      maxSegment: mtu - headersBytes,
-      canSend: () => !link.isCongested,
-      send: (segment) => {
-        const whole = { ...segment, sourcePort: port, destinationPort: guestPort };
-        this.#send(tcpFrame(this.#endsFrom(address), whole));
-      },
-      onClosed: (counts) => {
-        this.#connections.delete(keyOf(ends));
-        log.add({ event: "closed", id, ...counts });
-      },
-    };
-  }
-
-  /** RFC 9293, section 3.5.2: the reset of a connection that there is none of. */
-  #refuse({ address, port, guestPort }: ConnectionEnds, segment: TcpSegment): void {
-    const { flags, sequence, acknowledgement, payload } = segment;
-    const hasAck = (flags & tcpFlag.ack) !== 0;
-    const length = payload.length + ((flags & (tcpFlag.syn | tcpFlag.fin)) === 0 ? 0 : 1);
-    const reset = {
-      sourcePort: port,
-      destinationPort: guestPort,
-      sequence: hasAck ? acknowledgement : 0,
-      acknowledgement: hasAck ? 0 : (sequence + length) >>> 0,
-      flags: hasAck ? tcpFlag.rst : tcpFlag.rst | tcpFlag.ack,
-      window: 0,
-      payload: new Uint8Array(0),
-    };
-    this.#send(tcpFrame(this.#endsFrom(address), reset));
-  }
-
-  #tellOnce(address: number, port: number): void {
-    const key = `${address}:${port}`;
-    if (this.#told.size >= maxToldDestinations || this.#told.has(key)) return;
-    this.#told.add(key);
-    this.#options.egress.deny(formatIpv4(address), port, "not-tcp");
-  }
-
-  #freePort(guestPort: number): number | undefined {
-    if (this.#connections.size >= networkLimits.connections) return undefined;
-    for (;;) {
-      this.#lastPort = this.#lastPort >= 65_535 ? firstEphemeralPort : this.#lastPort + 1;
-      const ends = { address: gatewayAddress, port: this.#lastPort, guestPort };
-      if (!this.#connections.has(keyOf(ends))) return this.#lastPort;
-    }
-  }
-
-  #initial(): number {
-    return new DataView(this.#options.random.bytes(4).slice().buffer).getUint32(0);
-  }
-
-  #endsFrom(source: number): Ends {
-    return { sourceMac: gatewayMac, destinationMac: this.#guestMac, source, destination: guestAddress };
-  }
-
-  #send(frame: Uint8Array | undefined): void {
-    if (frame !== undefined) this.#options.link.send(frame);
+    // An error is not answered with another.
+    const isIcmp = packet.protocol === protocol.icmp || packet.protocol === protocol.icmpv6;
+    if (isIcmp && !isEcho) return;
+    this.#options.egress.denyProtocol(destination, packet.protocol);
+    if (!this.#wire.isCongested) this.#wire.send(unreachable(ends, packet, "prohibited"));
   }
 }
 
-/** Our end as the guest sees it, and the guest's port. */
-interface ConnectionEnds {
-  readonly address: number;
-  readonly port: number;
-  readonly guestPort: number;
+/** What a guest says to all of its network (DHCP, mDNS, router solicitations) is said to nobody. */
+function isUnicast(address: IpAddress): boolean {
+  return isConnectable(address) && !isOneOf(address, [linkBroadcast]);
 }
 
-function keyOf({ address, port, guestPort }: ConnectionEnds): string {
-  return `${guestPort}>${address}:${port}`;
+const linkBroadcast: IpAddress = Uint8Array.of(10, 0, 2, 255);
+
+function isOneOf(address: IpAddress, addresses: readonly IpAddress[]): boolean {
+  const key = addressKey(address);
+  return addresses.some((one) => addressKey(one) === key);
 }
