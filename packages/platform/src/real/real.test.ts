@@ -4,6 +4,8 @@ import assert from "node:assert/strict";
 import { mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
+import { once } from "node:events";
+import { createSocket } from "node:dgram";
 import { test } from "node:test";
 import { KelpieError, type KelpieErrorCode } from "../errors.ts";
 import { runChecked } from "../run-checked.ts";
@@ -147,6 +149,36 @@ test("a TCP port at which nobody listens is unreachable", async () => {
     });
   await assert.rejects(
     network.connectTcp("127.0.0.1", port),
+    (error) => KelpieError.is(error) && error.code === "unreachable",
+  );
+});
+
+test("datagrams go to one place and come from it alone, and a refusal is told", async () => {
+  const { network } = realPlatform;
+  const echo = createSocket("udp4");
+  echo.on("message", (bytes, { port }) => echo.send(`heard ${String(bytes)}`, port, "127.0.0.1"));
+  echo.bind(0, "127.0.0.1");
+  await once(echo, "listening");
+  const { port } = echo.address();
+  const socket = await network.connectUdp("127.0.0.1", port);
+  const heard = Promise.withResolvers<string>();
+  const refused = Promise.withResolvers<string>();
+  socket.listen({ onDatagram: (bytes) => heard.resolve(String(bytes)), onError: refused.resolve });
+  socket.send(Buffer.from("hello"));
+  assert.equal(await heard.promise, "heard hello");
+  echo.close();
+  await once(echo, "close");
+  socket.send(Buffer.from("nobody"));
+  assert.match(await refused.promise, /ECONNREFUSED/);
+  socket.close();
+  socket.close();
+  socket.send(Buffer.from("closed"));
+});
+
+test("an address to which there is no way is unreachable by datagrams", async () => {
+  await assert.rejects(
+    // Broadcasting is a right of its own.
+    realPlatform.network.connectUdp("255.255.255.255", 9),
     (error) => KelpieError.is(error) && error.code === "unreachable",
   );
 });

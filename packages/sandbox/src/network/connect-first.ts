@@ -29,8 +29,10 @@ export async function connectFirst<T>(
   const attempt = async (address: string): Promise<void> => {
     try {
       const connection = await dial(address, stop);
-      if (made === undefined) made = { address, connection };
-      else discard(connection);
+      if (made === undefined) {
+        made = { address, connection };
+        over.abort();
+      } else discard(connection);
     } catch (error) {
       failure = error;
     }
@@ -43,7 +45,7 @@ export async function connectFirst<T>(
       attempts.push(running);
       const settled = new AbortController();
       const pause = clock.sleep(nextAfterMs, AbortSignal.any([stop, settled.signal])).catch(() => undefined);
-      await Promise.race([...attempts.filter((other) => other === running), pause]);
+      await Promise.race([running, pause]);
       settled.abort();
       if (isDone()) break;
     }
