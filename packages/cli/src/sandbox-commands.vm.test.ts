@@ -162,6 +162,9 @@ describe("a sandbox that lives on", { skip, timeout: 300_000 }, () => {
     writeFileSync(join(from, "sub/data"), content);
     writeFileSync(join(from, "a.txt"), "a");
     succeeds("cp", from, "one:/root/");
+    assert.equal(succeeds("cp", "one:/root/from/a.txt", "-"), readFileSync(join(from, "a.txt"), "utf8"));
+    kelpie(["cp", "-", "one:/root/typed-in"], "typed");
+    assert.equal(exec("cat /root/typed-in"), "typed");
     succeeds("cp", join(from, "a.txt"), "one:/root/renamed");
     assert.equal(exec("cat /root/renamed /root/from/a.txt; ls /root/from/sub"), "aadata\n");
     succeeds("cp", "one:/root/f*", "one:/root/renamed", join(home, "to/"));

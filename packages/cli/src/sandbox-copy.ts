@@ -1,11 +1,23 @@
 // Copying between this machine and a sandbox as the command does it: sides told apart, progress shown.
 
-import { KelpieError } from "@kelpie/platform";
-import { type Copied, copyIn, copyOut, Sandbox } from "@kelpie/sandbox";
+import { KelpieError, printableLine } from "@kelpie/platform";
+import {
+  type Copied,
+  copyIn,
+  type CopyOptions,
+  copyOut,
+  copyStreamIn,
+  openGuestPath,
+  Sandbox,
+  writeOutput,
+} from "@kelpie/sandbox";
 import type { CommandContext } from "./command.ts";
 import { Phases } from "./output/phases.ts";
 import { formatSize } from "./output/size.ts";
 
+/** Stands for standard input and output. */
+const stream = "-";
+const progressEveryMs = 100;
 const example = "kelpie sandbox cp report.txt brave-kelpie:/root/";
 
 /** What may be asked for. */
@@ -24,41 +36,100 @@ export async function copyFiles(
   words: readonly string[],
   { owner, maxBytes }: CopyChoice,
 ): Promise<Copied> {
-  const sides = words.map(parseSide);
-  const sources = sides.slice(0, -1);
-  const destination = sides.at(-1);
-  if (destination === undefined || sources.length === 0)
-    throw usage("a source and a destination", words.join(" "));
-  const outOf = new Set(sources.map(({ sandbox }) => sandbox));
-  const [from] = outOf;
-  if (outOf.size > 1 || (from === undefined) === (destination.sandbox === undefined)) {
-    throw usage(
-      "all sources on this machine and the destination in a sandbox, or the other way round",
-      words.join(" "),
-    );
-  }
+  const { sources, destination, from, sandbox: reference } = sidesOf(words);
   const { platform, terminal, home, signal } = context;
-  await using sandbox = await Sandbox.open(from ?? destination.sandbox ?? "", { platform, home, signal });
-  const phases = new Phases(terminal, platform.clock);
-  const startMs = platform.clock.monotonicMs();
   const options = {
-    ...{ platform, files: sandbox.files, signal },
     ...(maxBytes === undefined ? {} : { maxBytes }),
     ...(owner === undefined ? {} : { owner: parseOwner(owner) }),
-    onProgress: (bytes: number) => {
-      if (terminal.isTerminal.stderr) phases.now("copy", formatSize(bytes));
-    },
   };
-  const paths = sources.map(({ path }) => path);
-  const copied: Copied =
-    from === undefined
-      ? await copyIn(options, paths, destination.path)
-      : await copyOut(options, paths, destination.path);
-  for (const line of copied.skipped) terminal.stderr.write(`kelpie: left out: ${line}\n`);
+  await using sandbox = await Sandbox.open(reference, { platform, home, signal });
+  const phases = new Phases(terminal, platform.clock);
+  const startMs = platform.clock.monotonicMs();
+  const onProgress = progress(context, phases);
+  const copied = await copyBetween(
+    context,
+    { ...options, platform, files: sandbox.files, signal, onProgress },
+    { sources, destination, isOut: from !== undefined },
+  );
+  for (const line of copied.skipped) terminal.stderr.write(`kelpie: left out: ${printableLine(line)}\n`);
   if (terminal.isTerminal.stderr) {
     phases.done("copy", platform.clock.monotonicMs() - startMs, formatSize(copied.bytes));
   }
   return copied;
+}
+
+/** Says how much has gone over, no more often than it can be read. */
+function progress({ platform, terminal }: CommandContext, phases: Phases): (bytes: number) => void {
+  let lastMs = platform.clock.monotonicMs();
+  return (bytes) => {
+    const nowMs = platform.clock.monotonicMs();
+    if (!terminal.isTerminal.stderr || nowMs - lastMs < progressEveryMs) return;
+    lastMs = nowMs;
+    phases.now("copy", formatSize(bytes));
+  };
+}
+
+interface Sides {
+  readonly sources: readonly string[];
+  readonly destination: string;
+  readonly isOut: boolean;
+}
+
+async function copyBetween(
+  context: CommandContext,
+  options: CopyOptions,
+  { sources, destination, isOut }: Sides,
+): Promise<Copied> {
+  if (isOut && destination === stream) return await copyToOutput(context, options, sources);
+  if (isOut) return await copyOut(options, sources, destination);
+  if (!sources.includes(stream)) return await copyIn(options, sources, destination);
+  if (sources.length > 1) throw usage("standard input (-) alone", sources.join(" "));
+  const input: AsyncIterable<Uint8Array> = context.terminal.stdin;
+  return { bytes: await copyStreamIn(options, input, destination), skipped: [] };
+}
+
+async function copyToOutput(
+  { terminal }: CommandContext,
+  options: CopyOptions,
+  sources: readonly string[],
+): Promise<Copied> {
+  let bytes = 0;
+  for (const path of sources) {
+    const { kind, content } = await openGuestPath(options, path);
+    if (kind === "tar" && (sources.length > 1 || terminal.isTerminal.stdout)) {
+      throw usage("one directory, which comes as a tar archive, for a file or a pipe", printableLine(path));
+    }
+    for await (const chunk of content) {
+      bytes += chunk.length;
+      if (!(await writeOutput(terminal.stdout, chunk))) return { bytes, skipped: [] };
+    }
+  }
+  return { bytes, skipped: [] };
+}
+
+/** Which side is the sandbox's. @throws KelpieError `usage` */
+function sidesOf(words: readonly string[]): {
+  readonly sources: readonly string[];
+  readonly destination: string;
+  /** Undefined where it goes in. */
+  readonly from: string | undefined;
+  readonly sandbox: string;
+} {
+  if (words.length < 2)
+    throw usage("a source and a destination", words.length === 0 ? "neither" : "one of them");
+  const sides = words.map(parseSide);
+  const sources = sides.slice(0, -1);
+  const destination = sides.at(-1);
+  const [from] = new Set(sources.map(({ sandbox }) => sandbox));
+  const sandbox = from ?? destination?.sandbox;
+  const isOne = sources.every((source) => source.sandbox === from);
+  if (!isOne || sandbox === undefined || (from === undefined) === (destination?.sandbox === undefined)) {
+    throw usage(
+      "all sources on this machine and the destination in a sandbox, as SANDBOX:PATH, or the other way round",
+      words.join(" "),
+    );
+  }
+  return { sources: sources.map(({ path }) => path), destination: destination?.path ?? "", from, sandbox };
 }
 
 /** `SANDBOX:PATH`, or a path: one with a slash before the first colon is of this machine. A sandbox's is absolute. */

@@ -40,6 +40,7 @@ export { collect } from "./stream/collect.ts";
 export { produced } from "./stream/produced.ts";
 export { tee } from "./stream/tee.ts";
 export { type ReadTarOptions, readTar, type TarLimits } from "./tar/read-tar.ts";
+export { type SparsePiece, sparsePieces, withHoles } from "./tar/sparse.ts";
 export type { TarEntry } from "./tar/tar-entry.ts";
 export { type ContentAt, tarTreeEntries, treeFromTar } from "./tar/tree-from-tar.ts";
 export { type TarSourceEntry, type WriteTarOptions, writeTar } from "./tar/write-tar.ts";

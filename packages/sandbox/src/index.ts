@@ -14,7 +14,11 @@ export {
 } from "./agent/guest-files.ts";
 export type { OutputOffsets } from "./agent/process-events.ts";
 export type { EndCause, ProcessEnd, ProcessOutput, ProcessRequest, StartFailure } from "./agent/process.ts";
-export { type Copied, copyIn, type CopyOptions, copyOut } from "./copy/copy.ts";
+export { writeOutput } from "./run/write-output.ts";
+export type { Copied, CopyOptions } from "./copy/copy.ts";
+export { copyIn } from "./copy/copy-in.ts";
+export { copyOut } from "./copy/copy-out.ts";
+export { copyStreamIn, type GuestStream, openGuestPath } from "./copy/stream.ts";
 export { exitCodeOf } from "./run/exit-code.ts";
 export type { RunOutput } from "./run/forward-output.ts";
 export { interact, type Interaction, type Person, resize } from "./run/interact.ts";

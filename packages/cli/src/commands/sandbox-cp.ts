@@ -22,12 +22,12 @@ export const sandboxCp = command({
   },
   json: () => import("../json/sandbox-cp.ts"),
   details:
-    "One side is SANDBOX:PATH. A destination that is a directory, ends with a slash or takes several sources is copied into.\nWildcards of a path in a sandbox are expanded there: quote them. What comes out belongs to you and stays below the\ndestination, whatever the sandbox sends; devices, pipes and setuid bits stay behind.",
+    "One side is SANDBOX:PATH. A destination that is a directory, ends with a slash or takes several sources is copied into.\nStandard input and output are -: a file's bytes, or a directory as a tar archive.\nWildcards of a path in a sandbox are expanded there: quote them. What comes out belongs to you and stays below the\ndestination, whatever the sandbox sends; devices, pipes and setuid bits stay behind.",
   async run(context, { options, positionals, json }) {
     const { owner } = options;
     const maxBytes = options["max-size"] === undefined ? undefined : parseBytes(options["max-size"]);
     const copied = await copyFiles(context, positionals, { owner, maxBytes });
-    if (json) printJson<SandboxCpJson>(context.terminal, copied);
+    if (json && positionals.at(-1) !== "-") printJson<SandboxCpJson>(context.terminal, copied);
     return 0;
   },
 });

@@ -26,6 +26,8 @@ export interface ReadTarOptions {
    * Default `last-wins`.
    */
   readonly duplicates?: "last-wins" | "refuse";
+  /** Whether to give files with holes, whose content is for `sparsePieces`; `unsupported` without. */
+  readonly sparse?: boolean;
   /** For messages: which archive this is. */
   readonly where?: string;
 }
@@ -50,7 +52,7 @@ interface Pending {
  * come: only when the last one has been taken is it sure that the archive is whole.
  *
  * @throws KelpieError `malformed`, `limit-exceeded`, `unsafe-path` (".." or NUL in a path or hard link), `unsupported`
- * (sparse and multi-volume entries).
+ * (multi-volume entries, and sparse ones unless they are asked for).
  */
 export async function* readTar(
   source: AsyncIterable<Uint8Array>,
@@ -87,7 +89,10 @@ export async function* readTar(
           continue;
       }
       const records = mergePaxRecords(globalRecords, pending.pax ?? noRecords);
-      const fields = entryFields(withLongNames(header, pending, records, where), records, where);
+      const fields = entryFields(withLongNames(header, pending, records, where), records, {
+        where,
+        sparse: options.sparse === true,
+      });
       pending = { pax: undefined, longName: undefined, longLink: undefined };
       if (fields.sizeBytes > limits.maxEntryBytes) {
         throw tooMuch(`bytes in ${fields.path}`, limits.maxEntryBytes, where);

@@ -22,14 +22,17 @@ const maxId = 2 ** 32 - 1;
 const maxSymlinkBytes = 4095;
 
 /** Applies the records and checks what only makes sense together. */
-export function entryFields(header: TarHeader, records: PaxRecords, where: string): EntryFields {
-  const rawPath = paxText(records, "path", where) ?? header.path;
+export function entryFields(
+  header: TarHeader,
+  records: PaxRecords,
+  { where, sparse: isAsked }: { readonly where: string; readonly sparse: boolean },
+): EntryFields {
+  const sparse = sparseFile(records, where);
+  if (sparse !== undefined && (!isAsked || header.type !== "0")) throw unsupported("a sparse file", where);
+  const rawPath = sparse?.name ?? paxText(records, "path", where) ?? header.path;
   const kind = kindOf(header, rawPath, where);
   const path = normalizePath(rawPath);
   if (path === "" && kind !== "directory") throw malformed("a name", JSON.stringify(rawPath), where);
-  for (const key of records.keys()) {
-    if (key.startsWith("GNU.sparse.")) throw unsupported("a sparse file", where);
-  }
   const sizeBytes = paxNumber(records, "size", where) ?? header.sizeBytes;
   if (sizeBytes < 0) throw malformed("a size of at least 0", `${sizeBytes}`, where);
   // Some readers take bytes after such an entry for its content, some for the next header.
@@ -50,7 +53,24 @@ export function entryFields(header: TarHeader, records: PaxRecords, where: strin
     xattrs: paxXattrs(records, where),
     paxRecords: records,
     sizeBytes,
+    ...(sparse === undefined ? {} : { sparseSizeBytes: sparse.sizeBytes }),
   };
+}
+
+/** What GNU tar's format 1.0 says of a file with holes; `unsupported` for its older ones. */
+function sparseFile(
+  records: PaxRecords,
+  where: string,
+): { readonly name: string; readonly sizeBytes: number } | undefined {
+  const prefix = "GNU.sparse.";
+  const keys = new Set([...records.keys()].filter((key) => key.startsWith(prefix)));
+  if (keys.size === 0) return undefined;
+  const text = (key: string): string | undefined => paxText(records, `${prefix}${key}`, where);
+  const [name, sizeBytes] = [text("name"), paxNumber(records, `${prefix}realsize`, where)];
+  const isKnown = text("major") === "1" && text("minor") === "0" && keys.size === 4;
+  if (!isKnown || name === undefined || sizeBytes === undefined) throw unsupported("a sparse file", where);
+  if (sizeBytes < 0) throw malformed("a size of at least 0", `${sizeBytes}`, where);
+  return { name, sizeBytes };
 }
 
 function kindOf({ type, isV7 }: TarHeader, rawPath: string, where: string): TarEntry["kind"] {

@@ -32,6 +32,8 @@ export interface TarEntry {
   readonly paxRecords: ReadonlyMap<string, Uint8Array>;
   /** Of the content; 0 for everything but a file. */
   readonly sizeBytes: number;
+  /** Of the file that the content makes by `sparsePieces`; only where `readTar` was asked to give those with holes. */
+  readonly sparseSizeBytes?: number;
   /** Where the content begins in the uncompressed archive. */
   readonly contentOffset: number;
   /** The content; must be read, or left, before the next entry is asked for. */

@@ -1,7 +1,19 @@
 // Copies between the host and guests that are played here: a good one, and ones that want out of the destination.
 
 import assert from "node:assert/strict";
-import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import {
+  ftruncateSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import {
@@ -18,7 +30,9 @@ import { KelpieError, type KelpieErrorCode, realPlatform } from "@kelpie/platfor
 import fc from "fast-check";
 import { FileType } from "../agent/gen/kelpie/agent/v1/file_pb.ts";
 import { type FakeAgent, type FakeAgentBehaviour, playAgent } from "../testing/fake-agent.ts";
-import { copyIn, copyOut, type CopyOptions } from "./copy.ts";
+import type { CopyOptions } from "./copy.ts";
+import { copyIn } from "./copy-in.ts";
+import { copyOut } from "./copy-out.ts";
 import { extractTar } from "./extract-tar.ts";
 import { namePattern } from "./glob.ts";
 
@@ -287,4 +301,58 @@ test("a tree that goes in and comes out is the same", async () => {
   assert.equal(readFileSync(join(scratch.path, "a/c"), "utf8"), "B");
   assert.equal(statSync(join(scratch.path, "a/b")).mode & 0o777, 0o755);
   assert.equal(statSync(join(scratch.path, "a/b")).mtimeMs, 1_000_000);
+});
+
+test("no copy takes away a device, a pipe or a directory of the host's, and what a person's link names is replaced", async () => {
+  await using scratch = await files.temporaryDirectory("kelpie-copy-");
+  const { agent } = playGuest(pieces(await archive([{ path: "pipe", node: file("A") }])));
+  await using _agent = agent;
+  const pipe = join(scratch.path, "pipe");
+  execFileSync("mkfifo", [pipe]);
+  await assert.rejects(copyOut(optionsFor(agent), ["/d/f.txt"], pipe), fails("already-exists"));
+  mkdirSync(join(scratch.path, "into/pipe"), { recursive: true });
+  await assert.rejects(
+    extractTar(
+      realPlatform,
+      pieces(await archive([{ path: "pipe", node: file("A") }])),
+      join(scratch.path, "into"),
+      limits,
+    ),
+    fails("already-exists"),
+  );
+  assert.ok(statSync(pipe).isFIFO());
+  writeFileSync(join(scratch.path, "real"), "old");
+  symlinkSync("real", join(scratch.path, "link"));
+  await copyOut(optionsFor(agent), ["/d/f.txt"], join(scratch.path, "link"));
+  assert.equal(readFileSync(join(scratch.path, "real"), "utf8"), "content");
+  assert.ok(lstatSync(join(scratch.path, "link")).isSymbolicLink());
+  await assert.rejects(
+    copyOut(optionsFor(agent), ["/d/f.txt"], join(scratch.path, "none/x")),
+    (error) =>
+      fails("not-found")(error) && /end the destination with a slash/.test((error as KelpieError).help ?? ""),
+  );
+});
+
+test("a file with holes comes out with them, however large it says it is, within the bound", async () => {
+  await using scratch = await files.temporaryDirectory("kelpie-copy-");
+  const large = 40 << 20;
+  const source = join(scratch.path, "source");
+  mkdirSync(source);
+  const holey = openSync(join(source, "f"), "w");
+  ftruncateSync(holey, large);
+  for (const at of [0, 5 << 20, large - 1]) writeSync(holey, "data", at === large - 1 ? at - 3 : at);
+  // GNU's tar is who says how such a file is told of.
+  const bytes = execFileSync("tar", ["--sparse", "--format=pax", "-C", source, "-c", "f"], {
+    maxBuffer: 1 << 26,
+  });
+  assert.ok(bytes.length < 1 << 20);
+  const target = join(scratch.path, "target");
+  mkdirSync(target);
+  await extractTar(realPlatform, pieces(bytes, 9000), target, { maxEntries: 10, maxBytes: large });
+  execFileSync("cmp", [join(source, "f"), join(target, "f")]);
+  assert.ok(statSync(join(target, "f")).blocks * 512 < 1 << 20);
+  await assert.rejects(
+    extractTar(realPlatform, pieces(bytes, 9000), target, { maxEntries: 10, maxBytes: large - 1 }),
+    fails("limit-exceeded"),
+  );
 });

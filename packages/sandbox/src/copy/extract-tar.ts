@@ -1,8 +1,9 @@
 // A guest's tar archive unpacked on the host: nothing is made or changed outside the directory, whatever is in it.
 
 import { dirname, join } from "node:path";
-import { readTar, type TarEntry } from "@kelpie/formats";
+import { isZero, readTar, sparsePieces, type SparsePiece, type TarEntry } from "@kelpie/formats";
 import { KelpieError, type Platform, randomHex } from "@kelpie/platform";
+import { tooMuch } from "./copy.ts";
 
 /** What an extraction may take. */
 export interface ExtractLimits {
@@ -20,8 +21,13 @@ export interface Extracted {
 
 type Parts = Pick<Platform, "files" | "random">;
 
+const where = "what the guest sends";
 const permissions = 0o777;
+/** The last instant of the year 2105: as FAT has it. */
+const latestMs = 4_291_747_199_000;
 const maxSkippedLines = 100;
+/** Of the names of directories, which are remembered until the end. */
+const maxNamesBytes = 64 << 20;
 
 /**
  * Unpacks `archive` below the existing directory `root`. Everything belongs to the calling user, without setuid, setgid
@@ -41,21 +47,21 @@ export async function extractTar(
   const skipped: string[] = [];
   let fileCount = 0;
   let bytes = 0;
+  let namesBytes = 0;
   const { maxEntries, maxBytes } = limits;
-  const tar = readTar(archive, {
-    where: "what the guest sends",
-    limits: { maxEntries, maxEntryBytes: maxBytes },
-  });
+  const tar = readTar(archive, { where, sparse: true, limits: { maxEntries, maxEntryBytes: maxBytes } });
   for await (const entry of tar) {
     if (entry.path === "") continue;
     const target = join(base, entry.path);
     await requireDirectory(files, base, dirname(target), entry.path);
-    bytes += entry.sizeBytes;
+    bytes += Math.max(entry.sizeBytes, entry.sparseSizeBytes ?? 0);
     if (bytes > maxBytes) throw tooMuch(maxBytes);
     switch (entry.kind) {
       case "directory":
         await makeDirectory(files, target);
         modes.set(target, entry.mode & permissions);
+        namesBytes += target.length;
+        if (namesBytes > maxNamesBytes) throw tooManyNames();
         break;
       case "file":
         await replace(platform, target, (temporary) => writeFile(files, temporary, entry));
@@ -81,6 +87,11 @@ export async function extractTar(
   // Last, because one that cannot be written to could not be filled.
   for (const [directory, mode] of [...modes].reverse()) await files.setMode(directory, mode);
   return { files: fileCount, bytes, skipped };
+}
+
+/** A guest's time as one that every file system of a host can keep. */
+export function hostTimeMs(modifiedMs: number): number {
+  return Math.min(Math.max(modifiedMs, 0), latestMs);
 }
 
 /** Every step from `base` to `directory` must be a directory, and no link: an archive may have put one there before. */
@@ -111,12 +122,21 @@ async function makeDirectory(files: Platform["files"], target: string): Promise<
   await files.makeNewDirectory(target, 0o700);
 }
 
-/** Makes something under a temporary name and moves it to its place: a rename follows no link. */
+/**
+ * Makes something under a temporary name and moves it to its place, which a file or a link may have: a rename follows no
+ * link. `already-exists` where a directory, a device, a pipe or a socket stands, which no copy may take away.
+ */
 export async function replace(
   { files, random }: Parts,
   target: string,
   make: (temporary: string) => Promise<void>,
 ): Promise<void> {
+  const status = await files.lstat(target);
+  if (status !== undefined && status.kind !== "file" && status.kind !== "symlink") {
+    throw new KelpieError("already-exists", `A file cannot take the place of a ${status.kind}`, {
+      where: target,
+    });
+  }
   const temporary = join(dirname(target), `.kelpie-${randomHex(random, 8)}.tmp`);
   try {
     await make(temporary);
@@ -127,26 +147,48 @@ export async function replace(
 }
 
 async function writeFile(files: Platform["files"], path: string, entry: TarEntry): Promise<void> {
-  await writeNewFile(files, path, entry.content);
+  const { sparseSizeBytes, content } = entry;
+  if (sparseSizeBytes === undefined) await writeNewFile(files, path, content);
+  else await writePieces(files, path, sparsePieces(content, sparseSizeBytes, where), () => sparseSizeBytes);
   await files.setMode(path, entry.mode & permissions);
-  await files.setModifiedTime(path, entry.mtimeSeconds * 1000);
+  await files.setModifiedTime(path, hostTimeMs(entry.mtimeSeconds * 1000));
 }
 
-/** Writes a file that must not be there; returns its size. */
+/** Writes a file that must not be there, with holes where there are zeros; returns its size. */
 export async function writeNewFile(
   files: Platform["files"],
   path: string,
   content: AsyncIterable<Uint8Array>,
   maxBytes = Infinity,
 ): Promise<number> {
-  await using handle = await files.open(path, "create", 0o600);
-  let at = 0;
-  for await (const chunk of content) {
-    if (at + chunk.length > maxBytes) throw tooMuch(maxBytes);
-    await handle.write(chunk, at);
-    at += chunk.length;
+  let sizeBytes = 0;
+  async function* pieces(): AsyncGenerator<SparsePiece, undefined> {
+    for await (const bytes of content) {
+      const offset = sizeBytes;
+      sizeBytes += bytes.length;
+      if (sizeBytes > maxBytes) throw tooMuch(maxBytes);
+      yield { offset, bytes };
+    }
   }
-  return at;
+  await writePieces(files, path, pieces(), () => sizeBytes);
+  return sizeBytes;
+}
+
+/** Writes the pieces of a file that must not be there, and gives it its size. */
+async function writePieces(
+  files: Platform["files"],
+  path: string,
+  pieces: AsyncIterable<SparsePiece>,
+  sizeBytes: () => number,
+): Promise<void> {
+  await using handle = await files.open(path, "create", 0o600);
+  let end = 0;
+  for await (const { offset, bytes } of pieces) {
+    if (isZero(bytes)) continue;
+    await handle.write(bytes, offset);
+    end = offset + bytes.length;
+  }
+  if (sizeBytes() > end) await handle.truncate(sizeBytes());
 }
 
 async function link(platform: Parts, base: string, target: string, entry: TarEntry): Promise<void> {
@@ -163,8 +205,8 @@ function leadsOut(path: string): KelpieError {
   });
 }
 
-function tooMuch(maxBytes: number): KelpieError {
-  return new KelpieError("limit-exceeded", "The guest sends too much", {
-    expected: `at most ${maxBytes} bytes`,
+function tooManyNames(): KelpieError {
+  return new KelpieError("limit-exceeded", "The guest sends too many directories", {
+    expected: `at most ${maxNamesBytes} bytes of names`,
   });
 }
