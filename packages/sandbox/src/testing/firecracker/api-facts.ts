@@ -5,7 +5,8 @@
 export type FieldFact =
   | { readonly type: "text"; readonly oneOf?: readonly string[] }
   | { readonly type: "flag" }
-  | { readonly type: "whole number"; readonly least: number; readonly most: number }
+  /** `wrong`: what is said of a number that is none of these, where Firecracker has words for it. */
+  | { readonly type: "whole number"; readonly least: number; readonly most: number; readonly wrong?: string }
   | { readonly type: "object"; readonly fields: Fields };
 export type Fields = Readonly<Record<string, FieldFact & { readonly required?: true }>>;
 
@@ -25,7 +26,12 @@ const needed = <F extends FieldFact>(fact: F): F & { readonly required: true } =
   required: true,
 });
 const oneOf = (...words: string[]): FieldFact => ({ type: "text", oneOf: words });
-const whole = (least: number, most: number): FieldFact => ({ type: "whole number", least, most });
+const whole = (least: number, most: number, wrong?: string): FieldFact => ({
+  type: "whole number",
+  least,
+  most,
+  ...(wrong === undefined ? {} : { wrong }),
+});
 const most32 = 2 ** 32 - 1;
 
 /** By method and path; the last part of a drive's path is its id. */
@@ -37,8 +43,8 @@ export const callFacts: Readonly<Record<string, CallFact>> = {
   "PUT /machine-config": {
     when: "before boot",
     body: {
-      vcpu_count: needed(whole(1, 32)),
-      mem_size_mib: needed(whole(1, most32)),
+      vcpu_count: needed(whole(1, 32, "The number of vCPUs must be greater than 0, less than 32.")),
+      mem_size_mib: needed(whole(1, most32, "The memory size (MiB) is 0.")),
       smt: flag,
       track_dirty_pages: flag,
       cpu_template: oneOf("C3", "T2", "T2S", "T2CL", "T2A", "V1N1", "None"),
@@ -129,7 +135,9 @@ function wrongValue(value: unknown, fact: FieldFact): string | undefined {
     case "whole number": {
       const isWithin =
         Number.isSafeInteger(value) && Number(value) >= fact.least && Number(value) <= fact.most;
-      return isWithin ? undefined : `it is no whole number from ${fact.least} to ${fact.most}`;
+      return isWithin
+        ? undefined
+        : (fact.wrong ?? `it is no whole number from ${fact.least} to ${fact.most}`);
     }
     case "object":
       return wrongWith(value, fact.fields);

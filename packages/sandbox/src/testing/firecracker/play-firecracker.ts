@@ -42,12 +42,16 @@ export async function openPlayedFirecracker(home: string, agent: string): Promis
   return firecrackerVmm(platform, installation, home);
 }
 
-/** Files that such a guest "boots" from. */
-export async function writePlayedImage(directory: string): Promise<BootImage> {
-  // The header of an arm64 Image: its magic, and flags for pages of 4 KiB.
+/** The header of an arm64 Image: its magic, and flags for pages of 4 KiB. */
+export function playedKernel(): Buffer {
   const kernel = Buffer.alloc(4096);
   kernel.writeUInt8(2, 24);
   kernel.write("ARM\x64", 56, "latin1");
+  return kernel;
+}
+
+/** Files that such a guest "boots" from. */
+export async function writePlayedImage(directory: string): Promise<BootImage> {
   const image: BootImage = {
     architecture: playedArchitecture,
     rootfs: join(directory, "rootfs.ext4"),
@@ -57,7 +61,7 @@ export async function writePlayedImage(directory: string): Promise<BootImage> {
   const rootfs = Buffer.alloc(1 << 20);
   rootfs.write("root", 0x2345);
   await writeFile(image.rootfs, rootfs);
-  await writeFile(image.kernel, kernel);
+  await writeFile(image.kernel, playedKernel());
   await writeFile(image.initrd, "initrd");
   return image;
 }

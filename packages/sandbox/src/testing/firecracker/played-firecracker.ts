@@ -5,11 +5,12 @@
 
 import {
   appendFileSync,
+  closeSync,
   existsSync,
   openSync,
   readFileSync,
   readSync,
-  statSync,
+  rmSync,
   writeFileSync,
 } from "node:fs";
 import { createServer as createHttp, type IncomingMessage, type ServerResponse } from "node:http";
@@ -34,6 +35,8 @@ const { values } = parseArgs({
     level: { type: "string" },
   },
 });
+/** The longest command line that there is room for. */
+const maxBootArgsBytes = 2047;
 const agentSocket = `played-agent.${process.pid}`;
 const levels = ["Error", "Warning", "Info", "Debug", "Trace", "Off"];
 if (values.level !== undefined && !levels.includes(values.level)) process.exit(153);
@@ -71,7 +74,7 @@ async function answer(request: IncomingMessage): Promise<unknown> {
   for await (const chunk of request) chunks.push(chunk as Buffer);
   const { method = "", url = "" } = request;
   const fact = factFor(method, url);
-  if (fact === undefined) throw new Error(`Invalid request method and/or path: ${method} ${url}.`);
+  if (fact === undefined) throw new Error(`Invalid request method and/or path: ${method} ${url.slice(1)}.`);
   const text = Buffer.concat(chunks).toString();
   note(`${method} ${url} ${text}`);
   if (request.headers["transfer-encoding"] !== undefined) throw new Error("Unsupported header");
@@ -79,7 +82,9 @@ async function answer(request: IncomingMessage): Promise<unknown> {
   if (fact.body !== undefined) {
     body = JSON.parse(text) as Record<string, unknown>;
     const wrong = wrongWith(body, fact.body);
-    if (wrong !== undefined) throw new Error(`An error occurred when deserializing the json body: ${wrong}`);
+    if (wrong !== undefined) {
+      throw new Error(`An error occurred when deserializing the json body of a request: ${wrong}`);
+    }
   } else if (text !== "") throw new Error("GET request cannot have a body.");
   requireTime(fact.when);
   return await carryOut(method, url, body);
@@ -90,14 +95,18 @@ function requireTime(when: string): void {
   if (when === "before boot" || when === "fresh") {
     if (isStarted) throw new Error("The requested operation is not supported after starting the microVM.");
     if (when === "fresh" && Object.keys(settings).length > 0) {
-      throw new Error("Loading a microVM snapshot not allowed after configuring boot-specific resources.");
+      throw new Error(
+        "Load snapshot error: Loading a microVM snapshot not allowed after configuring boot-specific resources.",
+      );
     }
   }
   if ((when === "after boot" || when === "paused") && !isStarted) {
     throw new Error("The requested operation is not supported before starting the microVM.");
   }
   if (when === "paused" && state !== "Paused") {
-    throw new Error("Cannot create snapshot: the microVM must be paused.");
+    throw new Error(
+      "Create snapshot error: Cannot save the microVM state: Operation not allowed: save/restore unavailable while running",
+    );
   }
 }
 
@@ -120,36 +129,82 @@ async function carryOut(method: string, url: string, body: Record<string, unknow
       await restore(body);
       return undefined;
     default:
-      if (method === "PUT") settings[url] = body;
-      return method === "GET" ? settings : undefined;
+      if (method === "GET") return settings;
+      configure(url, body);
+      settings[url] = body;
+      return undefined;
   }
+}
+
+/** What is looked at, opened or bound as soon as it is told. */
+function configure(url: string, body: Record<string, unknown>): void {
+  const { kernel_image_path: kernel, initrd_path: initrd, boot_args: words, drive_id: drive } = body;
+  if (url === "/boot-source") {
+    opened("Boot source error: The kernel file cannot be opened", kernel);
+    if (initrd !== undefined) opened("Boot source error: The initrd file cannot be opened", initrd);
+    if (typeof words === "string" && Buffer.byteLength(words) > maxBootArgsBytes) {
+      throw new Error(
+        "Boot source error: The kernel command line is invalid: Invalid cmdline capacity provided.",
+      );
+    }
+  }
+  if (url.startsWith("/drives/")) {
+    if (url !== `/drives/${String(drive)}`) {
+      throw new Error("The id from the path does not match the id from the body!");
+    }
+    opened("Drive config error: Error manipulating the backing file", body["path_on_host"]);
+  }
+  if (url === "/vsock") bindVsock(String(body["uds_path"]));
+}
+
+function opened(what: string, path: unknown): void {
+  try {
+    closeSync(openSync(String(path), "r"));
+  } catch (error) {
+    throw new Error(
+      `${what}: ${(error as NodeJS.ErrnoException).code === "ENOENT" ? "No such file or directory" : String(error)} ${String(path)}`,
+    );
+  }
+}
+
+let vsock: ReturnType<typeof createServer> | undefined;
+function bindVsock(path: string): void {
+  const error =
+    "Vsock config error: Cannot create backend for vsock device: Error binding to the host-side Unix socket";
+  if (Buffer.byteLength(path) > 107) throw new Error(`${error}: path must be shorter than SUN_LEN`);
+  // What was bound for this machine before goes.
+  vsock?.close();
+  if (vsock !== undefined) rmSync(settings["/vsock"]?.["uds_path"] as string, { force: true });
+  vsock = undefined;
+  if (existsSync(path)) throw new Error(`${error}: Address in use (os error 98)`);
+  vsock = createServer((connection) => serveVsock(connection)).listen(path);
 }
 
 function setting(path: string): Record<string, unknown> {
   const found = settings[path];
-  if (found === undefined) throw new Error(`Cannot start microvm without ${path}.`);
-  return found;
+  if (found !== undefined) return found;
+  throw new Error(
+    path === "/boot-source"
+      ? "Start microvm error: Cannot start microvm without kernel configuration."
+      : `No machine of Kelpie's starts without ${path}.`,
+  );
 }
 
 async function startGuest(): Promise<void> {
   const source = setting("/boot-source");
   const kernel = String(source["kernel_image_path"]);
   const { kind } = identifyKernel(readFileSync(kernel), kernel);
-  if (kind !== "elf" && kind !== "arm64-image") throw new Error(`Kernel Loader: invalid image, a ${kind}.`);
-  const { initrd_path: initrd } = source;
-  if (typeof initrd === "string") readFileSync(initrd);
+  if (kind !== "elf" && kind !== "arm64-image") {
+    throw new Error(`Start microvm error: System configuration error: Cannot load kernel: a ${kind}.`);
+  }
   await runGuest(String(source["boot_args"]));
 }
 
 async function runGuest(bootArgs: string): Promise<void> {
-  const { path_on_host: disk } = setting("/drives/root");
-  if (statSync(String(disk)).size % 512 !== 0) throw new Error("The disk is no whole number of sectors.");
-  const { uds_path: socket } = setting("/vsock");
-  if (existsSync(String(socket)))
-    throw new Error("Cannot bind the vsock socket: Address in use (os error 98).");
+  setting("/drives/root");
+  setting("/vsock");
   console.log(`[    0.000000] Command line: ${bootArgs}`);
   await startAgent();
-  createServer((connection) => serveVsock(connection)).listen(String(socket));
   state = "Running";
   console.log("kelpie: init agent\nkelpie: agent ready");
 }
@@ -222,8 +277,11 @@ function save(path: string, memory: string): void {
 
 async function restore(body: Record<string, unknown>): Promise<void> {
   const backend = body["mem_backend"] as Record<string, unknown>;
+  opened("Load snapshot error: Failed to open snapshot file", body["snapshot_path"]);
   readSync(openSync(String(backend["backend_path"]), "r"), Buffer.alloc(6));
   ({ settings } = JSON.parse(readFileSync(String(body["snapshot_path"]), "utf8")) as { settings: Settings });
+  for (const [url, known] of Object.entries(settings))
+    if (url.startsWith("/drives/") || url === "/vsock") configure(url, known);
   await runGuest("restored");
   if (body["resume_vm"] !== true) turn("Paused");
 }

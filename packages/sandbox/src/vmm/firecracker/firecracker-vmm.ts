@@ -15,6 +15,7 @@ import type { VirtualMachine, Vmm, VmSpec } from "../vmm.ts";
 import type { ApiCall } from "./api-client.ts";
 import { bootCalls, firecrackerFiles, restoreCall } from "./calls.ts";
 import { firecrackerCapabilities } from "./capabilities.ts";
+import { consolePipe, withConsolePipe } from "./console-pipe.ts";
 import type { FirecrackerInstallation } from "./find-firecracker.ts";
 import { FirecrackerMachine } from "./firecracker-machine.ts";
 import { copyDisk } from "./root-disk.ts";
@@ -54,7 +55,7 @@ export class FirecrackerVmm implements Vmm {
       return await this.#start(spec, signal);
     } catch (error) {
       // Another start may be tried in the same directory: a boot where nothing could be restored.
-      for (const file of Object.values(firecrackerFiles)) {
+      for (const file of [...Object.values(firecrackerFiles), consolePipe]) {
         await this.#platform.files.remove(join(runDirectory, file));
       }
       throw error;
@@ -120,14 +121,14 @@ export class FirecrackerVmm implements Vmm {
     // Its own log would go where the console goes; what it refuses is told by the API.
     const command: Command = { program, args: ["--api-sock", firecrackerFiles.api, "--level", "Off"] };
     if (keep !== undefined) {
-      // The keeper takes the console from descriptor 3, and has nothing to say to its input.
+      // The keeper takes the console from descriptor 3, which is a pipe, and has nothing to say to its input.
       const console = 'exec "$@" >&3 3>&- </dev/null';
       const inShell = { program: "/bin/sh", args: ["-c", console, "sh", program, ...command.args] };
       const tied = await tieToParent(this.#platform, inShell, { withoutPower: true });
       const keeperPid = await launchKeeper(this.#platform, tied, keep, { cwd: runDirectory });
       return await keptMonitorProcess(this.#platform, keeperPid, runDirectory);
     }
-    const tied = await tieToUs(this.#platform, command, { withoutPower: true });
+    const tied = await tieToUs(this.#platform, withConsolePipe(command), { withoutPower: true });
     const child = await processes.spawn(tied.program, tied.args, {
       cwd: runDirectory,
       stdin: tied.needsStdinPipe ? "pipe" : "ignore",

@@ -78,7 +78,10 @@ test("the played API refuses what the real one does", async () => {
       [{ method: "PATCH", path: "/vm", body: { state: "Stopped" } }, /unknown variant/],
       [{ method: "PATCH", path: "/vm", body: { state: "Paused", now: true } }, /unknown field `now`/],
       [{ method: "PATCH", path: "/vm", body: {} }, /missing field `state`/],
-      [{ method: "PUT", path: "/snapshot/create", body: saveCalls("s", "m")[1]?.body ?? {} }, /paused/],
+      [
+        { method: "PUT", path: "/snapshot/create", body: saveCalls("s", "m")[1]?.body ?? {} },
+        /while running/,
+      ],
       [restoreCall("s", "m"), /after starting/],
       [{ method: "PUT", path: "/sandbox", body: {} }, /Invalid request/],
     ] as const;
@@ -142,7 +145,7 @@ test("what Firecracker refuses is told in its words, and nothing is left", async
   await inWorld(async (subject) => {
     const spec = await specOf(subject);
     const absent = { ...spec, image: { ...spec.image, initrd: "/no-such-initrd" } };
-    const words = /Firecracker refused PUT \/actions.*no-such-initrd/s;
+    const words = /Firecracker refused PUT \/boot-source.*no-such-initrd/s;
     await assert.rejects(subject.vmm.start(absent, never), fails("boot-failed", words));
     {
       // What another start in the same directory would meet is gone.

@@ -6,12 +6,12 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { describeError, realPlatform } from "@kelpie/platform";
 import { findTestImage } from "../../testing/test-image.ts";
+import { tinyKernel } from "../../testing/tiny-kernel.ts";
 import { processesOf, vmmSubject, type VmmSubject } from "../../testing/vmm-compliance/subject.ts";
 import { describeVmm } from "../../testing/vmm-compliance/suite.ts";
 import { libkrunBackend } from "./backend.ts";
 import { findLibkrun } from "./find-libkrun.ts";
 import { LibkrunVmm } from "./libkrun-vmm.ts";
-import { tinyKernel } from "./testing/tiny-guest.ts";
 
 const never = new AbortController().signal;
 const { files, host } = realPlatform;
