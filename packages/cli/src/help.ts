@@ -1,6 +1,8 @@
 // Help texts, from the commands themselves.
 
 import type { Command, CommandEntry, OptionSpec } from "./command.ts";
+import { environment } from "./environment.ts";
+import { examples } from "./examples.ts";
 
 const introduction = `Kelpie builds, ships and boots micro-VM images for sandboxed code.
 
@@ -9,7 +11,7 @@ Usage: kelpie COMMAND [OPTION…]
 
 /** The list of all commands. */
 export function overview(commands: readonly CommandEntry[], columns?: number): string {
-  return `${introduction}\nCommands:\n${summaries(commands, columns)}\nRun \`kelpie COMMAND --help\` for its options. KELPIE_HOME (default ~/.kelpie) holds images and caches.\n`;
+  return `${introduction}\nCommands:\n${summaries(commands, columns)}\nEnvironment:\n${table(environment, columns)}\nRun \`kelpie COMMAND --help\` for its options and an example.\n`;
 }
 
 /** The list of the commands that begin with the same word. */
@@ -37,8 +39,10 @@ export function commandHelp(
   );
   const usage = `Usage: kelpie ${path.join(" ")} [OPTION…]${positionals === undefined ? "" : ` ${positionals}`}`;
   const rest = details === undefined ? "" : `\n${details}\n`;
-  const text = `${summary}\n\n${usage}\n\nOptions:\n${table(rows, columns)}`;
-  return text + (columns >= detailsColumns ? rest : wrapped(rest, columns));
+  const shown = (examples[path.join(" ")] ?? []).map((example) => `  ${example}\n`).join("");
+  const forExample = shown === "" ? "" : `\nFor example:\n${shown}`;
+  const text = `${wrapped(summary, columns)}\n\n${usage}\n\nOptions:\n${table(rows, columns)}`;
+  return text + (columns >= detailsColumns ? rest : wrapped(rest, columns)) + forExample;
 }
 
 /** What every command takes beside its own. */

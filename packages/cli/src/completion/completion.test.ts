@@ -63,6 +63,15 @@ test("bash completes commands, options and values", { skip: unlessInstalled("bas
   assert.deepEqual(bash(small_, "go", "--", "list", ""), []);
 });
 
+test("bash completes every option of every command", { skip: unlessInstalled("bash") }, async () => {
+  const script = bashCompletion(words);
+  for (const { path, load } of commands) {
+    const { options } = await load();
+    const expected = [...Object.keys(options), "help"].map((name) => `--${name}`);
+    assert.deepEqual(bash(script, ...path, "--").sort(), expected.sort(), path.join(" "));
+  }
+});
+
 test("fish completes commands, options and values, and leaves a summary as it is", {
   skip: unlessInstalled("fish"),
 }, () => {
