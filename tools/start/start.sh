@@ -1,7 +1,8 @@
 # For ./kelpie, with $root set: Node.js in $node and what it is to run in $program, the command line as a bundle.
 # What was found out by tools/setup.sh is kept beside the bundle, and holds while the files that it was found out from
-# are older. The bundle holds while no source is younger.
+# are older. The bundle holds while no source is younger. What V8 compiled of it is kept in it, and goes with it.
 
+chosen_cache=${NODE_COMPILE_CACHE:-}
 . "$root/tools/start/home.sh"
 started=$root/node_modules/.cache/kelpie-start
 
@@ -30,4 +31,17 @@ renew_start() {
   find "$cache" -maxdepth 1 -name 'kelpie-bundle-*' -mmin +60 ! -path "$bundle" -exec rm -rf {} +
 }
 
+# The program for a command, in $program: the one that holds it alone, where the bundle has one.
+choose_program() {
+  bundle=${program%/*}
+  case $1 in
+    run) [ ! -f "$bundle/run.cjs" ] || program=$bundle/run.cjs ;;
+  esac
+  case $program in
+    *.ts) ;;
+    *) if [ -z "$chosen_cache" ] && [ -w "$bundle" ]; then export NODE_COMPILE_CACHE="$bundle/compiled"; fi ;;
+  esac
+}
+
 recall_start || renew_start
+choose_program "${1:-}"

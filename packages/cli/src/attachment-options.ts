@@ -1,15 +1,6 @@
 // What of the world outside a sandbox gets, as options of every command that makes one.
 
-import {
-  type Attachment,
-  openNetwork,
-  openShares,
-  parseMount,
-  parseNetworkMode,
-  parsePublish,
-  parseTransport,
-  parseWorkspace,
-} from "@kelpie/sandbox";
+import type { Attachment } from "@kelpie/sandbox";
 import type { CommandContext, OptionValues } from "./command.ts";
 
 /** Spread into the options of a command that makes a sandbox. */
@@ -49,24 +40,16 @@ export type AttachmentValues = OptionValues<typeof attachmentOptions>;
 
 /** What the options ask for; `log` is the file of the network's log, where it is not in the sandbox's directory. @throws KelpieError `usage`, `not-found` */
 export async function openAttachments(
-  { platform, home, signal }: Pick<CommandContext, "platform" | "home" | "signal">,
+  context: Pick<CommandContext, "platform" | "home" | "signal">,
   options: AttachmentValues,
   log?: string,
 ): Promise<Attachment[]> {
-  const { workingDirectory } = platform.host;
-  const shares = [
-    ...(options.workspace === undefined ? [] : [parseWorkspace(options.workspace, workingDirectory)]),
-    ...(options.mount ?? []).map((text) => parseMount(text, workingDirectory)),
-  ];
-  const transport = parseTransport(options["workspace-transport"] ?? "auto");
-  const mode = parseNetworkMode(options.net ?? "none");
-  const network = openNetwork(platform, {
-    mode,
-    published: (options.publish ?? []).map(parsePublish),
-    ...(log === undefined ? {} : { log }),
-  });
-  const attached = await openShares({ platform, home, shares, transport, signal });
-  return network === undefined ? attached : [...attached, network];
+  const { workspace, mount, net, publish } = options;
+  const asked = [workspace, mount, options["workspace-transport"], net, publish, log];
+  if (asked.every((value) => value === undefined)) return [];
+  // Loaded only here: networks and shares are much code, and most commands have none.
+  const { openAll } = await import("./open-attachments.ts");
+  return await openAll(context, options, log);
 }
 
 /** Whether a person wants to be told how their directories get there. */

@@ -78,4 +78,4 @@ function unknownCommand(words: readonly string[]): KelpieError {
   });
 }
 
-await runMain(main);
+void runMain(main);

@@ -6,7 +6,7 @@ import { RunTiming } from "./output/run-timing.ts";
 import { sayWhyBooted } from "./sandbox-options.ts";
 
 /** A command, and the sandbox for it. */
-export type GuestCommand = Omit<RunOptions, "onStarted"> & {
+export type GuestCommand = Omit<RunOptions, "onStarted" | "onEnded"> & {
   /** Prints how long each step took. */
   readonly timing?: boolean | undefined;
 };
@@ -25,9 +25,10 @@ export async function runGuestCommand(
         sayWhyBooted(terminal, start);
         timing?.started(start);
       },
+      onEnded: () => timing?.mark("run"),
     },
     terminal,
   );
-  timing?.mark("run and remove");
+  timing?.mark("remove");
   return code;
 }

@@ -1,7 +1,6 @@
 // Real sockets and HTTP.
 
 import { createSocket } from "node:dgram";
-import { lookup } from "node:dns/promises";
 import { createConnection, createServer, type ListenOptions, type Server, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { KelpieError } from "../errors.ts";
@@ -176,6 +175,8 @@ function closed(server: Server): Promise<void> {
 
 async function resolveName(name: string, signal?: AbortSignal): Promise<readonly string[]> {
   if (signal?.aborted === true) throw cancelled(signal);
+  // Loaded only here: most programs look no name up, and the resolver reads its settings as it is loaded.
+  const { lookup } = await import("node:dns/promises");
   try {
     return (await lookup(name, { all: true })).map(({ address }) => address);
   } catch {

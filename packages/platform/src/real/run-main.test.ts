@@ -29,6 +29,22 @@ test("output that nobody reads is no failure", () => {
   assert.deepEqual([status, stderr], [0, ""]);
 });
 
+test("a program whose end never comes is no success", () => {
+  const never = `import { runMain } from ${JSON.stringify(frame)};
+void runMain(() => new Promise(() => undefined));`;
+  assert.equal(spawnSync(process.execPath, ["--input-type=module", "--eval", never]).status, 70);
+});
+
+test("a program that throws is no success", () => {
+  const failing = `import { runMain } from ${JSON.stringify(frame)};
+void runMain(() => Promise.reject(new Error("broken")));`;
+  const { status, stderr } = spawnSync(process.execPath, ["--input-type=module", "--eval", failing], {
+    encoding: "utf8",
+  });
+  assert.equal(status, 1);
+  assert.match(stderr, /Error: broken/);
+});
+
 const slow = `import { runMain } from ${JSON.stringify(frame)};
 await runMain(async (_, { stdout }, signal) => {
   const ended = new Promise((resolve) => signal.addEventListener("abort", resolve));

@@ -11,6 +11,8 @@ export type Main = (args: readonly string[], terminal: Terminal, signal: AbortSi
 const endingSignals = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 } as const;
 
 const lostOutputCode = 1;
+/** Of a program whose last promise is never settled, and so ends without a word: a defect. */
+const unsettledCode = 70;
 
 /** A supervisor may signal the process and its group: what comes together asks once, and leaves time to clean up. */
 const sameRequestMs = 300;
@@ -20,6 +22,7 @@ const sameRequestMs = 300;
  * a second ends the process at once. Output whose reader has gone (`kelpie images list | head -1`) is no error.
  */
 export async function runMain(main: Main): Promise<void> {
+  process.exitCode = unsettledCode;
   const controller = new AbortController();
   let received: number | undefined;
   let receivedMs = 0;

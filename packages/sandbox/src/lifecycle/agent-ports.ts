@@ -1,9 +1,6 @@
 // Which agent ports of a sandbox one user has: one for calls, and a second for what is large, so that neither delays the
 // other.
 
-import type { Platform } from "@kelpie/platform";
-import { AgentClient } from "../agent/agent-client.ts";
-import type { VirtualMachine } from "../vmm/vmm.ts";
 import { type LeaseOptions, leasePort, type PortLease } from "./lease-port.ts";
 
 /** One user's ports, by index, until they are disposed. */
@@ -49,13 +46,4 @@ export async function leasePorts(
       await held.disposeAsync();
     },
   };
-}
-
-/** A client of the machine's agent over these ports. */
-export function agentOver(platform: Platform, machine: VirtualMachine, ports: AgentPorts): AgentClient {
-  return new AgentClient({
-    ...platform,
-    open: (signal) => machine.connectAgent(ports.calls, signal),
-    openBulk: async (signal) => machine.connectAgent(await ports.bulk(signal), signal),
-  });
 }

@@ -2,7 +2,8 @@
 
 import { kelpieHome, realPlatform } from "@kelpie/platform";
 import { attachMachine } from "../vmm/backends.ts";
-import { agentOver, leasePorts } from "./agent-ports.ts";
+import { agentOver } from "../templates/reach-guest.ts";
+import { leasePorts } from "./agent-ports.ts";
 import { findSandbox } from "./registry.ts";
 import { requireRunning } from "./require-running.ts";
 import { type OpenSandboxOptions, requestDefaults } from "./sandbox-options.ts";

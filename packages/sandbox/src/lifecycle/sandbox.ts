@@ -1,5 +1,6 @@
 // A sandbox: a booted guest that answers, and nothing left of it afterwards.
 
+import type { Platform } from "@kelpie/platform";
 import type { AgentClient, AttachOptions } from "../agent/agent-client.ts";
 import type { Execution } from "../agent/execution.ts";
 import type { GuestFiles } from "../agent/guest-files.ts";
@@ -7,9 +8,8 @@ import type { ProcessRequest } from "../agent/process.ts";
 import { orAborted } from "../or-aborted.ts";
 import type { GuestStart } from "../templates/start-guest.ts";
 import type { StopReason } from "../vmm/vm-state.ts";
-import { restoreDiskShares } from "../workspace/restore-shares.ts";
+import type { Attachment } from "./attachment.ts";
 import { createSandbox } from "./create-sandbox.ts";
-import { openSandbox } from "./open-sandbox.ts";
 import type { OpenSandboxOptions, SandboxOptions } from "./sandbox-options.ts";
 import { targetOf, consoleTail, explainLoss, type SandboxParts } from "./sandbox-parts.ts";
 
@@ -54,6 +54,7 @@ export class Sandbox implements AsyncDisposable {
    * if it is paused, or busy for too long.
    */
   static async open(reference: string, options: OpenSandboxOptions = {}): Promise<Sandbox> {
+    const { openSandbox } = await import("./open-sandbox.ts");
     const { parts, resources } = await openSandbox(reference, options);
     return new Sandbox(parts, resources);
   }
@@ -105,7 +106,7 @@ export class Sandbox implements AsyncDisposable {
   async finish(signal: AbortSignal = new AbortController().signal): Promise<readonly string[]> {
     const reports: string[] = [];
     const { platform, runDirectory, home } = this.#parts;
-    const attachments = this.#parts.attachments ?? (await restoreDiskShares(platform, home, runDirectory));
+    const attachments = this.#parts.attachments ?? (await attachedByAnother(platform, home, runDirectory));
     for (const attachment of attachments.toReversed()) {
       reports.push(...(await attachment.finish(targetOf(this.#parts, signal))));
     }
@@ -139,4 +140,12 @@ export class Sandbox implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#resources.disposeAsync();
   }
+}
+
+/** Loaded only here: whoever made the sandbox has them. */
+async function attachedByAnother(
+  ...where: [platform: Platform, home: string, runDirectory: string]
+): Promise<readonly Attachment[]> {
+  const { restoreDiskShares } = await import("../workspace/restore-shares.ts");
+  return await restoreDiskShares(...where);
 }

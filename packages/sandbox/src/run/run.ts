@@ -17,6 +17,8 @@ export interface RunOptions extends SandboxOptions {
   readonly request: ProcessRequest;
   /** Called once the guest answers, before the command runs. */
   readonly onStarted?: (start: GuestStart) => void;
+  /** Called once the command has ended and all is brought home, before the sandbox is taken away. */
+  readonly onEnded?: () => void;
   /** Whether to say on stderr what is attached, by which way and why. */
   readonly announceAttachments?: boolean;
 }
@@ -44,6 +46,7 @@ export async function runInSandbox(options: RunOptions, output: RunOutput): Prom
   try {
     const code = await forwardOutput(sandbox.exec(request, stop), output);
     for (const report of await sandbox.finish(signal)) await writeOutput(output.stderr, ownLine(report));
+    options.onEnded?.();
     return code;
   } catch (error) {
     if (deadline?.signal.aborted === true && !signal.aborted) return timedOut;

@@ -1,7 +1,7 @@
 // The template for a shape: the one that is there, or a new one, made once however many ask at the same time.
 
 import { cancelled, describeError, KelpieError } from "@kelpie/platform";
-import { makeTemplate, type MakeOptions } from "./make-template.ts";
+import type { MakeOptions } from "./make-template.ts";
 import type { Template, TemplateStore } from "./template-store.ts";
 import { templateKey } from "./template-key.ts";
 
@@ -37,6 +37,8 @@ export async function findOrMakeTemplate(options: Omit<MakeOptions, "key">): Pro
     const second = await store.find(key, spec.image);
     if (second.kind === "found") return existing(second.template);
     if (second.kind === "impossible") return none(second.reason);
+    // Loaded only here: most starts find what they need.
+    const { makeTemplate } = await import("./make-template.ts");
     const made = await makeTemplate({ ...options, key });
     if (made.kind === "impossible") {
       if (made.isLasting) await store.giveUp(key, spec.image, made.reason);

@@ -2,14 +2,12 @@
 
 import { describeError, KelpieError, type Platform } from "@kelpie/platform";
 import type { AgentClient } from "../agent/agent-client.ts";
-import { type AgentPorts, agentOver } from "../lifecycle/agent-ports.ts";
+import type { AgentPorts } from "../lifecycle/agent-ports.ts";
 import { awaitGuest } from "../lifecycle/await-guest.ts";
 import { type Phase, PhaseTimer } from "../phases.ts";
 import type { VirtualMachine, Vmm, VmOrigin, VmSpec } from "../vmm/vmm.ts";
 import { findOrMakeTemplate } from "./find-or-make.ts";
 import { TemplateStore } from "./template-store.ts";
-
-const entropyBytes = 64;
 
 /** `auto` restores where it can and boots where it cannot; `warm` fails instead of booting; `cold` always boots. */
 export type StartKind = "auto" | "warm" | "cold";
@@ -105,8 +103,14 @@ async function startMachine(
 ): Promise<Omit<StartedGuest, "start">> {
   await using resources = new AsyncDisposableStack();
   const startMs = platform.clock.monotonicMs();
-  const machine = resources.use(await vmm.start({ ...spec, origin }, signal));
+  const launched = Promise.withResolvers<undefined>();
+  const loaded = launched.promise.then(() => import("./reach-guest.ts"));
+  const machine = resources.use(
+    await vmm.start({ ...spec, origin }, signal, () => launched.resolve(undefined)),
+  );
+  launched.resolve(undefined);
   timer.mark(origin.kind === "restore" ? "restore machine" : "start machine");
+  const { agentOver, makeUnique } = await loaded;
   const agent = resources.use(agentOver(platform, machine, ports));
   await awaitGuest(platform, { machine, startMs, timeoutMs: bootTimeoutMs, signal }, async (stop) => {
     if (origin.kind !== "restore") {
@@ -120,28 +124,4 @@ async function startMachine(
   timer.mark(origin.kind === "restore" ? "make unique" : "boot");
   const held = resources.move();
   return { machine, agent, [Symbol.asyncDispose]: () => held.disposeAsync() };
-}
-
-/**
- * Gives a restored guest what no other machine has, and lets its processes go on: until this call it runs nothing for us
- * (`PrepareSnapshot` in proto/kelpie/agent/v1/system.proto).
- */
-async function makeUnique(
-  { clock, random }: Platform,
-  agent: AgentClient,
-  hostname: string,
-  signal: AbortSignal,
-): Promise<void> {
-  const entropy = random.bytes(entropyBytes);
-  const machineId = uuidDigits(random.bytes(16));
-  const unixNs = BigInt(Math.round(clock.nowMs() * 1000)) * 1000n;
-  await agent.resume({ entropy, unixNs, hostname, machineId }, { signal });
-}
-
-/** A UUID of version 4, as machine-id(5) asks for, as 32 digits. */
-function uuidDigits(bytes: Uint8Array): string {
-  const uuid = Buffer.from(bytes);
-  uuid.writeUInt8((uuid.readUInt8(6) & 0x0f) | 0x40, 6);
-  uuid.writeUInt8((uuid.readUInt8(8) & 0x3f) | 0x80, 8);
-  return uuid.toString("hex");
 }

@@ -1,15 +1,19 @@
 // Sandboxes created, used and destroyed in a row: what this process, the machine and the disk hold must not grow.
 //
-//   node packages/sandbox/src/testing/warm-soak.ts [IMAGE] [--rounds 1000] [--every 50] [--share disk|9p|virtiofs] [--kept]
+//   node --expose-gc packages/sandbox/src/testing/warm-soak.ts [IMAGE] [--rounds 1000] [--every 50]
+//     [--share disk|9p|virtiofs] [--kept] [--snapshot ROUND]…
 //
-// Exits with 1 where something has grown between the first count and the last. With --kept each one lives on, is opened again,
-// stopped and removed, as the commands do it. Linux only. Best in a KELPIE_HOME of its own: others' sandboxes would be counted.
+// Exits with 1 where something has grown between the first count and the last, or memory grows in the second half
+// (memory-growth.ts). With --kept each one lives on, is opened again, stopped and removed, as the commands do it. --snapshot
+// writes the heap after that round into the working directory. Linux only. Best in a KELPIE_HOME of its own: others'
+// sandboxes would be counted.
 
 import assert from "node:assert/strict";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { writeHeapSnapshot } from "node:v8";
 import { kelpieHome, realPlatform } from "@kelpie/platform";
 import { findSandbox, removeSandbox } from "../lifecycle/registry.ts";
 import { Sandbox } from "../lifecycle/sandbox.ts";
@@ -17,6 +21,7 @@ import type { SandboxOptions } from "../lifecycle/sandbox-options.ts";
 import { exitCodeOf } from "../run/exit-code.ts";
 import { openShares } from "../workspace/open-shares.ts";
 import { parseTransport } from "../workspace/share.ts";
+import { judgeGrowth, type MemorySample, memorySample } from "./memory-growth.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -25,6 +30,7 @@ const { values, positionals } = parseArgs({
     every: { type: "string", default: "50" },
     share: { type: "string" },
     kept: { type: "boolean", default: false },
+    snapshot: { type: "string", multiple: true, default: [] },
   },
 });
 const [image = "latest"] = positionals;
@@ -115,17 +121,7 @@ async function round(number: number): Promise<void> {
 const median = (numbers: readonly number[]): string =>
   (numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN).toFixed(0);
 
-/** KiB of resident memory that each round adds, by least squares over the second half: the first warms up. */
-function slopeKiB(samples: readonly (readonly [round: number, rssBytes: number])[]): number {
-  const half = samples.slice(Math.floor(samples.length / 2));
-  const mean = (pick: (sample: readonly [number, number]) => number): number =>
-    half.reduce((sum, sample) => sum + pick(sample), 0) / half.length;
-  const [x, y] = [mean(([at]) => at), mean(([, rss]) => rss)];
-  const spread = half.reduce((sum, [at]) => sum + (at - x) ** 2, 0);
-  return half.reduce((sum, [at, rss]) => sum + (at - x) * (rss - y), 0) / spread / 1024;
-}
-
-const samples: (readonly [number, number])[] = [];
+const samples: MemorySample[] = [];
 let first: Record<string, number> | undefined;
 let last: Record<string, number> = {};
 try {
@@ -133,15 +129,19 @@ try {
     writeFileSync(join(directory, "from-host"), `${number}\n`);
     await round(number);
     if (number % Number(values.every) !== 0) continue;
+    if (values.snapshot.includes(String(number))) writeHeapSnapshot(`soak-${number}.heapsnapshot`);
     globalThis.gc?.();
-    const { rss, heapUsed } = process.memoryUsage();
-    samples.push([number, rss]);
+    const sample = memorySample(number);
+    samples.push(sample);
     last = held();
     first ??= last;
     console.log(
       [
         `${number} rounds`,
-        `rss ${Math.round(rss / (1 << 20))} MiB, heap ${Math.round(heapUsed / (1 << 20))} MiB`,
+        Object.entries(sample.bytes)
+          .map(([what, bytes]) => `${what} ${(bytes / (1 << 20)).toFixed(1)}`)
+          .join(", ")
+          .concat(" MiB"),
         Object.entries(last)
           .map(([what, count]) => `${what} ${count}`)
           .join(", "),
@@ -158,8 +158,9 @@ const mayVary = (what: string): number => (/leases|files/.test(what) ? 8 : 0);
 const grown = Object.entries(last).filter(
   ([what, count]) => count > (first?.[what] ?? count) + mayVary(what),
 );
-console.log(`resident memory grows by ${slopeKiB(samples).toFixed(1)} KiB a round in the second half`);
+const verdict = judgeGrowth(samples);
+console.log(verdict.text);
 console.log(
   grown.length === 0 ? "nothing else has grown" : `grown: ${grown.map(([what]) => what).join(", ")}`,
 );
-process.exitCode = grown.length === 0 ? 0 : 1;
+process.exitCode = grown.length === 0 && verdict.isLevel ? 0 : 1;

@@ -82,7 +82,7 @@ function withNotice(vmm: Vmm, notice: string): Vmm {
   return {
     ...{ name, capabilities, description },
     notice: vmm.notice === undefined ? notice : `${notice}. ${vmm.notice}`,
-    start: (spec, signal) => vmm.start(spec, signal),
+    start: (spec, signal, onLaunched) => vmm.start(spec, signal, onLaunched),
     ...(stateKey === undefined ? {} : { stateKey: (spec) => stateKey.call(vmm, spec) }),
   };
 }

@@ -103,8 +103,11 @@ export interface Vmm {
    * then is gone with it, but for `console.log`, the console's beginning up to a bound.
    * `unsupported` for what its capabilities exclude, `not-found`, `missing-tool`, `boot-failed` with the monitor's own
    * words, `cancelled`.
+   *
+   * A monitor may call `onLaunched` when its process runs and has yet to answer: what the caller has to prepare for the guest
+   * costs no time then.
    */
-  start(spec: VmSpec, signal: AbortSignal): Promise<VirtualMachine>;
+  start(spec: VmSpec, signal: AbortSignal, onLaunched?: () => void): Promise<VirtualMachine>;
   /**
    * Everything that a saved machine depends on beside the content of the image's files, as text: the monitor's build,
    * the accelerator, every device. A machine may be restored where its text is the same. Absent where this monitor

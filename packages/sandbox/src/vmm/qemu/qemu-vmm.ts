@@ -45,7 +45,7 @@ export class QemuVmm implements Vmm {
     this.description = `${installation.program} (${choice.accelerator})`;
   }
 
-  async start(spec: VmSpec, signal: AbortSignal): Promise<VirtualMachine> {
+  async start(spec: VmSpec, signal: AbortSignal, onLaunched?: () => void): Promise<VirtualMachine> {
     const { network } = this.#platform;
     const { runDirectory } = spec;
     requireCapabilities(this, { ...spec, architecture: spec.image.architecture });
@@ -69,6 +69,7 @@ export class QemuVmm implements Vmm {
       await writeEndpoint(this.#platform, runDirectory, vsock);
     }
     const monitor = await this.#startProcess(spec, overlay, identity, guestCid);
+    onLaunched?.();
     const machine = new QemuMachine(this.#platform, monitor, { ...spec, identity, vsock });
     try {
       const restored = spec.origin?.kind === "restore" ? spec.origin.saved.state : undefined;
