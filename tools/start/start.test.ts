@@ -39,12 +39,18 @@ class Checkout implements Disposable {
   }
 
   /** What the start runs, and what was done for it. */
-  start(): { readonly program: string; readonly done: string } {
+  start(...words: string[]): { readonly program: string; readonly done: string } {
     rmSync(join(this.root, "log"), { force: true });
-    const command = `set -eu; root=${this.root}; . ${script}; printf %s "$program"`;
-    const program = execFileSync("sh", ["-c", command], { encoding: "utf8" });
+    const program = this.run('printf %s "$program"', words);
     const done = execFileSync("sh", ["-c", `cat ${this.root}/log 2>/dev/null || true`], { encoding: "utf8" });
     return { program: program.replace(this.root, ""), done };
+  }
+
+  /** What a line of shell says after the start. */
+  run(line: string, words: readonly string[] = [], environment: NodeJS.ProcessEnv = {}): string {
+    const command = `set -eu; root=${this.root}; . ${script}; ${line}`;
+    const env = { PATH: process.env["PATH"], HOME: this.root, ...environment };
+    return execFileSync("sh", ["-c", command, "sh", ...words], { encoding: "utf8", env });
   }
 
   [Symbol.dispose](): void {
@@ -58,6 +64,23 @@ test("the first start sets up and bundles, and the next one does neither", () =>
   assert.equal(first.done, "setup\nbundle\n");
   assert.match(first.program, /^\/node_modules\/\.cache\/kelpie-bundle-.*\/main\.mjs$/);
   assert.deepEqual(checkout.start(), { program: first.program, done: "" });
+});
+
+test("kelpie run starts from a file of its own, where the bundle has one", () => {
+  using checkout = new Checkout("mkdir -p $2 && touch $2/main.mjs $2/run.cjs");
+  assert.match(checkout.start("run", "--", "true").program, /\/run\.cjs$/);
+  assert.match(checkout.start("sandbox", "run").program, /\/main\.mjs$/);
+  using other = new Checkout();
+  assert.match(other.start("run").program, /\/main\.mjs$/);
+});
+
+test("what is compiled of a bundle is kept in it, unless somebody says where", () => {
+  using checkout = new Checkout();
+  const { program } = checkout.start();
+  const line = 'printf %s "$NODE_COMPILE_CACHE"';
+  assert.equal(checkout.run(line), join(checkout.root, dirname(program), "compiled"));
+  const mine = join(checkout.root, "mine");
+  assert.equal(checkout.run(line, [], { NODE_COMPILE_CACHE: mine }), mine);
 });
 
 for (const changed of [
