@@ -4,13 +4,8 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { KelpieError } from "@kelpie/platform";
 import type { ProcessRequest } from "../../agent/process.ts";
-import type { Session, Subject } from "./subject.ts";
-
-/** A behaviour: its name is a sentence. */
-export interface Behaviour {
-  readonly name: string;
-  readonly check: (subject: Subject) => Promise<void>;
-}
+import type { Behaviour } from "./behaviour.ts";
+import type { Session } from "./subject.ts";
 
 const shell = (script: string, rest: Partial<ProcessRequest> = {}): ProcessRequest => ({
   argv: ["/bin/sh", "-c", script],
@@ -50,7 +45,7 @@ async function runCut(session: Session, request: ProcessRequest, everyBytes: num
 }
 
 /** What a session of processes and files must do. */
-export const behaviours: readonly Behaviour[] = [
+export const streamBehaviours: readonly Behaviour[] = [
   {
     name: "output comes whole over a connection that is cut again and again",
     async check(subject) {

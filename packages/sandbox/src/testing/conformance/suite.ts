@@ -2,7 +2,8 @@
 
 import { after, before, describe, test } from "node:test";
 import { checkRow, describeRow, pairwise, rows } from "./ends.ts";
-import { behaviours } from "./streams.ts";
+import { processBehaviours } from "./processes.ts";
+import { streamBehaviours } from "./streams.ts";
 import type { Subject } from "./subject.ts";
 
 /** How a run of the suite differs from others. */
@@ -25,7 +26,13 @@ export function describeAgent(
     const started = Promise.withResolvers<Subject>();
     before(() => start().then(started.resolve, started.reject));
     after(async () => (await started.promise)[Symbol.asyncDispose]());
-    for (const { name, check } of behaviours) test(name, async () => check(await started.promise));
+    for (const { name, needs, check } of [...streamBehaviours, ...processBehaviours]) {
+      test(name, async (context) => {
+        const subject = await started.promise;
+        if (needs === undefined || (await hasFeature(subject, needs))) await check(subject);
+        else context.skip(`this agent has no ${needs} here`);
+      });
+    }
 
     const compared = isComplete ? rows : pairwise();
     const name = `every process ends as it should (${compared.length} combinations)`;
@@ -41,4 +48,10 @@ export function describeAgent(
       await Promise.all(Array.from({ length: atOnce }, work));
     });
   });
+}
+
+async function hasFeature(subject: Subject, name: string): Promise<boolean> {
+  await using session = await subject.session();
+  const { features } = await session.client.info();
+  return features.includes(name);
 }
