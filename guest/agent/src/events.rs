@@ -18,6 +18,8 @@ pub struct Events {
     added: Notify,
     /// How many follow.
     watchers: watch::Sender<usize>,
+    /// There is a reason to look at the guest's vitals now.
+    suspicion: Notify,
 }
 
 #[derive(Default)]
@@ -48,6 +50,16 @@ impl Events {
     pub async fn watched(&self) {
         // The sender is this very struct's, so that the wait cannot fail.
         let _ = self.watchers.subscribe().wait_for(|count| *count > 0).await;
+    }
+
+    /// Gives a reason to look at the guest's vitals before their time.
+    pub fn suspect(&self) {
+        self.suspicion.notify_one();
+    }
+
+    /// Waits for such a reason.
+    pub async fn suspected(&self) {
+        self.suspicion.notified().await;
     }
 
     /// A process has ended.

@@ -1,5 +1,6 @@
 //! Notices what the kernel tells nobody by itself: that it has killed for want of memory, that memory is short, that a
-//! disk is nearly full. Looked at every few seconds, and only while somebody watches the events.
+//! disk is nearly full. Looked at every few seconds, and at once when a process of ours went that way, and only while
+//! somebody watches the events.
 
 use crate::agent::disks;
 use crate::api::watch_events_response::Event;
@@ -32,7 +33,7 @@ pub async fn watch_over(events: Arc<Events>) {
         for event in vitals.look(procfs::oom_kills(), &procfs::memory(), &disks) {
             events.add(event);
         }
-        tokio::time::sleep(INTERVAL).await;
+        let _ = tokio::time::timeout(INTERVAL, events.suspected()).await;
     }
 }
 

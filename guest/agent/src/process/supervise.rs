@@ -178,6 +178,9 @@ impl Supervision {
         process.ended.send_replace(true);
         process.changed.notify_waiters();
         table.events.process_ended(&process.id);
+        if lock(&process.state).exit.is_some_and(|exit| exit.cause() == ExitCause::OutOfMemory) {
+            table.events.suspect();
+        }
     }
 
     /// Waits until what the leader has written is taken: for a pipe all that it held at the end, and then, where a
