@@ -260,6 +260,86 @@ async fn a_cut_or_changed_archive_is_refused_or_taken_but_never_hangs() {
 }
 
 #[tokio::test]
+async fn a_file_of_an_archive_that_ends_early_is_not_there_or_is_the_old_one() {
+    let agent = Agent::start();
+    let channel = agent.connect().await;
+    let root = directory(&agent, "root");
+    std::fs::write(root.join("first"), "first").unwrap();
+    std::fs::write(root.join("second"), vec![7; 100_000]).unwrap();
+    let archive = tar(&["-c", "-C", root.to_str().unwrap(), "first", "second"], b"");
+    for present in [None, Some("old")] {
+        let target = directory(&agent, present.unwrap_or("new"));
+        if let Some(present) = present {
+            std::fs::write(target.join("second"), present).unwrap();
+        }
+        let before = describe(&target);
+        assert!(import(&channel, import_to(&target), &archive[..50_000]).await.is_err());
+        // A caller that goes away in the middle, and one whose disk is full, leave as little.
+        let limited = ImportTarOpen { max_bytes: 1000, ..import_to(&target) };
+        assert!(import(&channel, limited, &archive).await.is_err());
+        let left = std::fs::read(target.join("first")).unwrap();
+        assert_eq!(left, b"first");
+        std::fs::remove_file(target.join("first")).unwrap();
+        let mut after = describe(&target);
+        // The directory itself has changed since.
+        after.insert(PathBuf::new(), before[Path::new("")].clone());
+        assert_eq!(after, before);
+    }
+}
+
+#[tokio::test]
+async fn links_that_are_changed_while_an_archive_comes_lead_nowhere() {
+    let agent = Agent::start();
+    let channel = agent.connect().await;
+    let outside = directory(&agent, "outside");
+    let root = directory(&agent, "root");
+    let source = directory(&agent, "source");
+    for name in ["d", "d/e"] {
+        std::fs::create_dir(source.join(name)).unwrap();
+    }
+    for index in 0..200 {
+        std::fs::write(source.join(format!("d/e/f{index}")), "x").unwrap();
+    }
+    let archive = tar(&["-c", "-C", source.to_str().unwrap(), "d"], b"");
+    std::fs::create_dir_all(root.join("d/e")).unwrap();
+    // The directory that files go to is now itself, now a link out, at both of its levels.
+    let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let swapping = std::thread::spawn({
+        let (stop, root, outside) = (std::sync::Arc::clone(&stop), root.clone(), outside.clone());
+        move || {
+            let mut swaps = 0_u64;
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                for name in ["d", "d/e"] {
+                    let (here, aside) = (root.join(name), root.join("aside"));
+                    if std::fs::rename(&here, &aside).is_ok() {
+                        let _ = symlink(&outside, &here);
+                        std::thread::yield_now();
+                        let _ = std::fs::remove_file(&here);
+                        let _ = std::fs::remove_dir_all(&here);
+                        let _ = std::fs::rename(&aside, &here);
+                        swaps += 1;
+                    }
+                }
+            }
+            swaps
+        }
+    });
+    let (mut taken, mut refused) = (0, 0);
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(2);
+    while std::time::Instant::now() < end {
+        let open = ImportTarOpen { no_sync: true, ..import_to(&root) };
+        match import(&channel, open, &archive).await {
+            Ok(_) => taken += 1,
+            Err(_) => refused += 1,
+        }
+    }
+    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    let swaps = swapping.join().unwrap();
+    assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 0, "something was made outside");
+    assert!(swaps > 20 && refused > 0, "{swaps} swaps, {taken} taken, {refused} refused");
+}
+
+#[tokio::test]
 async fn an_archive_beyond_its_limits_is_refused() {
     let agent = Agent::start();
     let channel = agent.connect().await;

@@ -225,6 +225,48 @@ async fn the_tree_is_changed_as_asked() {
 }
 
 #[tokio::test]
+async fn a_directory_that_has_no_name_of_its_own_is_there_already() {
+    let agent = Agent::start();
+    let channel = agent.connect().await;
+    let make = |parents| MakeDirectoryRequest { path: at("/"), parents, mode: None, owner: None };
+    channel.files().make_directory(make(true)).await.unwrap();
+    assert_eq!(errno(&channel.files().make_directory(make(false)).await.unwrap_err()), "EINVAL");
+}
+
+#[tokio::test]
+async fn a_written_file_is_on_the_disk_before_it_has_its_name_and_the_name_before_the_answer() {
+    let trace = std::env::temp_dir().join(format!("kelpie-strace-{}", std::process::id()));
+    let calls = "trace=fsync,renameat2,fchmod,fchown,openat";
+    let strace = ["strace", "-D", "-f", "-qq", "-y", "-e", calls, "-o", trace.to_str().unwrap()];
+    let allowed = std::process::Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).output();
+    if !allowed.is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: there is no strace, or it may not trace");
+        return;
+    }
+    let agent = Agent::start_by(&strace);
+    let channel = agent.connect().await;
+    let root = directory(&agent, "synced");
+    let open = WriteFileOpen { path: at(root.join("name")), permissions: Some(0o600), ..Default::default() };
+    write(&channel, open, b"content").await.unwrap();
+    let told = std::fs::read_to_string(&trace).unwrap();
+    std::fs::remove_file(&trace).unwrap();
+    let at = |what: &str| {
+        let found = told.lines().position(|line| line.contains(what) && line.contains("/synced"));
+        found.unwrap_or_else(|| panic!("{what} in {told}"))
+    };
+    // Of the file by its first name, then of the directory.
+    let synced: Vec<_> = told
+        .lines()
+        .enumerate()
+        .filter(|(_, line)| line.contains("fsync(") && line.contains("/synced"))
+        .collect();
+    assert_eq!(synced.len(), 2, "{told}");
+    let ((file, first), (directory, last)) = (synced[0], synced[1]);
+    assert!(first.contains("/.kelpie-") && last.contains("/synced>"), "{told}");
+    assert!(at("fchmod(") < file && file < at("renameat2(") && at("renameat2(") < directory, "{told}");
+}
+
+#[tokio::test]
 async fn a_long_directory_is_listed_in_pages() {
     let agent = Agent::start();
     let root = directory(&agent, "root");

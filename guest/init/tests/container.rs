@@ -129,3 +129,38 @@ fn a_process_that_is_not_the_first_becomes_its_command() {
         (Some(4), "here\n".to_owned())
     );
 }
+
+#[test]
+fn without_the_right_to_mount_it_is_an_ordinary_init_wherever_it_runs() {
+    // No mark of a container's maker: only what the process may do tells.
+    let mut command = Command::new("unshare");
+    command
+        .args([
+            "--user",
+            "--map-root-user",
+            "--pid",
+            "--fork",
+            "--mount-proc",
+        ])
+        .args([
+            "setpriv",
+            "--bounding-set=-sys_admin",
+            "--inh-caps=-sys_admin",
+        ])
+        .arg(INIT)
+        .args(["sh", "-c", "echo from $$; exit 6"])
+        .env_remove("container")
+        .stdin(Stdio::null());
+    let allowed = run(&["setpriv", "--bounding-set=-sys_admin", "true"]);
+    if !allowed.is_some_and(|output| output.status.success()) {
+        eprintln!("skipped: there is no setpriv, or it may not give up a right here");
+        return;
+    }
+    let output = command.output().expect("unshare runs");
+    assert_eq!(
+        (output.status.code(), text(&output.stdout)),
+        (Some(6), "from 2\n".to_owned()),
+        "{}",
+        text(&output.stderr)
+    );
+}

@@ -23,7 +23,8 @@ pub fn make_directory(place: &Place, parents: bool, mode: u32, owner: Option<Own
     }
     let result = place.name().and_then(|name| make_one(&name, mode, owner));
     match result {
-        Err(error) if parents && is(&error, Errno::EXIST) => {
+        // What has no name of its own, as `/`, can only be there.
+        Err(error) if parents && (is(&error, Errno::EXIST) || is(&error, Errno::INVAL)) => {
             place.open(OFlags::PATH | OFlags::DIRECTORY, Mode::empty()).map(drop)
         }
         result => result,

@@ -7,6 +7,7 @@ pub mod list;
 pub mod place;
 pub mod service;
 pub mod tar;
+pub mod temporary;
 pub mod walk;
 pub mod watch;
 pub mod write;

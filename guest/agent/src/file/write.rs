@@ -3,11 +3,10 @@
 use super::change::make_parents;
 use super::info;
 use super::place::{Name, Place};
+use super::temporary::Temporary;
 use crate::api::{FileInfo, Owner, WriteFileOpen, WriteMode};
 use bytes::Bytes;
-use rustix::fs::{
-    AtFlags, Gid, Mode, OFlags, RenameFlags, Uid, fchmod, fchown, openat, renameat_with, statat, unlinkat,
-};
+use rustix::fs::{AtFlags, Gid, Mode, OFlags, RenameFlags, Uid, fchmod, fchown, openat, statat};
 use rustix::io::Errno;
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
@@ -31,21 +30,6 @@ enum Target {
     Itself,
     /// Into a new file that takes the name at the end.
     Name { temporary: Temporary, name: Name, flags: RenameFlags },
-}
-
-/// A file under a name of its own that goes away unless it is renamed.
-struct Temporary {
-    directory: std::os::fd::OwnedFd,
-    name: String,
-    renamed: bool,
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        if !self.renamed {
-            let _ = unlinkat(&self.directory, &self.name, AtFlags::empty());
-        }
-    }
 }
 
 impl Writing {
@@ -81,7 +65,7 @@ impl Writing {
                     owner = owner.or(Some(present_owner));
                 }
                 permissions = permissions.or(Some(DEFAULT_PERMISSIONS));
-                let (file, temporary) = Temporary::make(&name)?;
+                let (file, temporary) = Temporary::make(name.directory.try_clone()?)?;
                 (file, Target::Name { temporary, name, flags })
             }
         };
@@ -122,9 +106,8 @@ impl Writing {
         if self.sync {
             self.file.sync_all()?;
         }
-        if let Target::Name { mut temporary, name, flags } = self.target {
-            renameat_with(&temporary.directory, &temporary.name, &name.directory, &name.name, flags)?;
-            temporary.renamed = true;
+        if let Target::Name { temporary, name, flags } = self.target {
+            temporary.rename(&name.name, flags)?;
             if self.sync {
                 // The directory was opened as a path only, which cannot be synchronised.
                 let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -132,24 +115,6 @@ impl Writing {
             }
         }
         info::of_open(&self.file, self.place.path())
-    }
-}
-
-impl Temporary {
-    fn make(beside: &Name) -> io::Result<(File, Self)> {
-        let directory = beside.directory.try_clone()?;
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        loop {
-            let mut random = [0_u8; 8];
-            rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())?;
-            let name = format!(".kelpie-{:016x}", u64::from_ne_bytes(random));
-            match openat(&directory, &name, flags, Mode::from_raw_mode(0o600)) {
-                Err(Errno::EXIST) => {}
-                result => {
-                    return Ok((File::from(result?), Self { directory, name, renamed: false }));
-                }
-            }
-        }
     }
 }
 

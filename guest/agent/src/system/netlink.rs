@@ -80,8 +80,11 @@ pub fn set_link(index: u32, up: bool, mac: Option<[u8; 6]>, mtu: Option<u32>) ->
 /// Gives an interface an address, or takes it away.
 #[must_use]
 pub fn set_address(index: u32, address: IpAddr, prefix: u8, present: bool) -> Vec<u8> {
+    const NO_DUPLICATE_DETECTION: u8 = 0x02;
     let (kind, flags) = if present { (NEW_ADDRESS, CREATE_REPLACE) } else { (DELETE_ADDRESS, 0) };
-    let body = [&[family(address), prefix, 0, 0][..], &index.to_ne_bytes()].concat();
+    // Who sets the address is alone on the link: nobody has it, and finding that out takes the kernel seconds.
+    let address_flags = if address.is_ipv6() { NO_DUPLICATE_DETECTION } else { 0 };
+    let body = [&[family(address), prefix, address_flags, 0][..], &index.to_ne_bytes()].concat();
     // Local and peer address are the same but for point-to-point links.
     let message = Message::new(kind, flags).body(&body).attribute(2, &bytes(address));
     message.attribute(1, &bytes(address)).finish()
@@ -222,6 +225,13 @@ mod tests {
         assert_eq!(message.len(), 16 + 16 + 12 + 8);
         assert_eq!(message[..4], 52_u32.to_ne_bytes());
         assert_eq!(message[32..34], 10_u16.to_ne_bytes());
+    }
+
+    #[test]
+    fn an_ipv6_address_is_good_at_once() {
+        for (address, flags) in [("fd00::1", 2), ("10.0.0.1", 0)] {
+            assert_eq!(set_address(1, address.parse().unwrap(), 64, true)[18], flags, "{address}");
+        }
     }
 
     #[test]

@@ -10,9 +10,11 @@ use crate::errors::status;
 use crate::file::change::{Attributes, is, set_open_attributes};
 use crate::file::info::PERMISSIONS;
 use crate::file::place::open_beneath;
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, XattrFlags, mkdirat, unlinkat};
+use crate::file::temporary::Temporary;
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags, XattrFlags, mkdirat, unlinkat};
 use rustix::io::Errno;
 use std::ffi::OsStr;
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -114,6 +116,32 @@ impl Tree {
         }
         unlinkat(&parent, name, AtFlags::empty())?;
         Ok(make(&parent, name)?)
+    }
+
+    /// Begins a regular file beside the place that it will have.
+    ///
+    /// # Errors
+    /// The kernel's: EISDIR where a directory has its name.
+    pub fn begin(&self, path: &Path) -> io::Result<(File, Temporary)> {
+        let name = path.file_name().ok_or(Errno::INVAL)?;
+        let parent = self.parent(path)?;
+        match rustix::fs::statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(_) if self.no_replace => Err(Errno::EXIST.into()),
+            Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::Directory => {
+                Err(Errno::ISDIR.into())
+            }
+            Ok(_) | Err(Errno::NOENT) => Temporary::make(parent),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Gives a file that is whole its name.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn complete(&self, path: &Path, file: Temporary) -> io::Result<()> {
+        let flags = if self.no_replace { RenameFlags::NOREPLACE } else { RenameFlags::empty() };
+        file.rename(path.file_name().ok_or(Errno::INVAL)?.as_ref(), flags)
     }
 
     /// The directory that a path is in; missing ones are made.

@@ -10,7 +10,8 @@ use super::tree::Tree;
 use super::{BLOCK, MAX_EXTRA, MAX_PATH, padding};
 use crate::api::Owner;
 use crate::errors::{invalid, status};
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, linkat, mknodat, openat, symlinkat};
+use crate::file::temporary::Temporary;
+use rustix::fs::{AtFlags, FileType, Mode, linkat, mknodat, symlinkat};
 use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::io;
@@ -35,6 +36,8 @@ pub struct Unpacker {
     state: State,
     /// What was said ahead of the next entry.
     records: Records,
+    /// The regular file that is being filled, and its path: it has its name once it is whole.
+    unnamed: Option<(PathBuf, Temporary)>,
     entries: u64,
     content_bytes: u64,
 }
@@ -79,6 +82,7 @@ impl Unpacker {
             max_bytes: options.max_bytes,
             state: State::Header(Vec::new()),
             records: Records::default(),
+            unnamed: None,
             entries: 0,
             content_bytes: 0,
         }
@@ -268,17 +272,12 @@ impl Unpacker {
         records: Records,
         block: &Block,
     ) -> Result<State, Status> {
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let mut file = None;
-        self.tree
-            .make(path, |directory, name| {
-                file = Some(openat(directory, name, flags, Mode::from_raw_mode(0o600))?);
-                Ok(())
-            })
-            .map_err(|error| status(format!("unpack {}", path.display()), &error))?;
-        let file = file.ok_or_else(|| Status::internal("A file was made and not opened"))?;
+        let begun = self.tree.begin(path);
+        let (file, temporary) =
+            begun.map_err(|error| status(format!("unpack {}", path.display()), &error))?;
+        self.unnamed = Some((path.to_owned(), temporary));
         let left = header.size;
-        let mut file = Box::new(Content::new(file.into(), header, records));
+        let mut file = Box::new(Content::new(file, header, records));
         match file.map_kind() {
             MapKind::None => {}
             MapKind::Before => return Ok(State::Map { text: Vec::new(), file, left }),
@@ -331,6 +330,9 @@ impl Unpacker {
         }
         file.finish().map_err(what)?;
         self.tree.set(&file.file, &file.header, &file.records, false).map_err(what)?;
+        if let Some((path, temporary)) = self.unnamed.take() {
+            self.tree.complete(&path, temporary).map_err(what)?;
+        }
         Ok(after(padding(file.header.size)))
     }
 }
