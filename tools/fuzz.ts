@@ -1,4 +1,5 @@
-// npm run fuzz: runs the fuzz targets of *.fuzz.test.ts for longer than npm test does, one file after the other.
+// npm run fuzz: runs the fuzz targets of *.fuzz.test.ts, and those of the guest's agent, for longer than npm test does, one
+// file after the other.
 // --seconds N for each target (default 10), --only NAME, --list, --replay FILE with --only: one saved input again.
 
 import { spawn } from "node:child_process";
@@ -11,6 +12,8 @@ const root = join(import.meta.dirname, "..");
 const output = join(root, "target/fuzz");
 const runsFile = join(output, "runs.jsonl");
 const defaultSeconds = 10;
+/** The agent's targets, which cargo runs. */
+const agentTargets = "guest/agent/tests/fuzz.rs";
 
 const { values } = parseArgs({
   options: {
@@ -30,8 +33,9 @@ interface Target {
 async function findTargets(): Promise<Target[]> {
   const files = await Array.fromAsync(glob("packages/*/src/**/*.fuzz.test.ts", { cwd: root }));
   const targets: Target[] = [];
-  for (const file of files.sort()) {
-    await runFile(file, { KELPIE_FUZZ_LIST: "1" });
+  for (const file of [...files.sort(), agentTargets]) {
+    const failure = await runFile(file, { KELPIE_FUZZ_LIST: "1" });
+    if (failure !== undefined) console.error(`${file} has no targets here: ${failure.slice(-300)}`);
     for (const { name } of await readRuns()) targets.push({ file, name });
   }
   return targets;
@@ -45,17 +49,32 @@ async function runFile(
   await mkdir(output, { recursive: true });
   await rm(runsFile, { force: true });
   const env = { ...process.env, KELPIE_FUZZ_OUTPUT: output, ...environment };
-  const child = spawn(process.execPath, ["--test", "--test-reporter=spec", join(root, file)], {
-    env,
-    stdio: ["ignore", "pipe", "inherit"],
-  });
+  const [program, args] = commandOf(file);
+  const child = spawn(program, args, { env, cwd: root, stdio: ["ignore", "pipe", "pipe"] });
   let said = "";
-  child.stdout.setEncoding("utf8").on("data", (text: string) => (said += text));
-  const code = await new Promise<number | null>((resolve, reject) => {
-    child.once("error", reject);
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding("utf8").on("data", (text: string) => (said += text));
+  const code = await new Promise<number | null>((resolve) => {
+    child.once("error", (error) => {
+      said += error.message;
+      resolve(null);
+    });
     child.once("close", resolve);
   });
   return code === 0 ? undefined : said;
+}
+
+function commandOf(file: string): readonly [string, readonly string[]] {
+  if (file !== agentTargets) return [process.execPath, ["--test", "--test-reporter=spec", join(root, file)]];
+  const where = [
+    "--manifest-path",
+    join(root, "guest/Cargo.toml"),
+    "--target-dir",
+    join(root, "target/guest"),
+  ];
+  // One target at a time, each with its whole time.
+  const oneByOne = ["--", "--test-threads=1"];
+  return ["cargo", ["test", "--locked", "--quiet", ...where, "--test", "fuzz", ...oneByOne]];
 }
 
 async function readRuns(): Promise<FuzzRun[]> {

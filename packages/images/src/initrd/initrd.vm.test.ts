@@ -21,12 +21,20 @@ import {
 const platform = realPlatform;
 const diskBytes = 96 << 20;
 
+/** What a boot is like beyond its files. */
+interface Circumstances {
+  readonly words?: string;
+  readonly killAt?: RegExp;
+  /** Looks at the disk once the VM has ended. */
+  readonly judge?: (disk: string) => void;
+}
+
 /** Boots a root file system with `files`, by their paths, until the VM ends by itself. */
 async function boot(
   architecture: Architecture,
   parts: Parts,
   files: Readonly<Record<string, string>>,
-  words = "",
+  { words = "", killAt, judge }: Circumstances = {},
 ): Promise<Boot> {
   await using directory = await platform.files.temporaryDirectory("kelpie-boot-");
   const disk = join(directory.path, "disk");
@@ -38,7 +46,30 @@ async function boot(
     await handle.write(await bytesOf((sink) => writeExt4(tree, sink, options)), 0);
   }
   truncateSync(disk, diskBytes);
-  return await bootDisk({ architecture, parts, disk, words });
+  const request = { architecture, parts, disk, words };
+  const ended = await bootDisk(killAt === undefined ? request : { ...request, killAt });
+  judge?.(disk);
+  return ended;
+}
+
+/** What a program says; it must end well. */
+function told(program: string, ...args: readonly string[]): string {
+  const { status, stdout, stderr } = spawnSync(program, args, { encoding: "utf8" });
+  assert.equal(status, 0, `${program}: ${stdout}${stderr}`);
+  return stdout;
+}
+
+const hasE2fsprogs = ["e2fsck", "debugfs"].every((name) => spawnSync(name, ["-V"]).error === undefined);
+
+/** Whether an ELF file of 64 bits has a table of symbols. */
+function hasSymbols(bytes: Buffer): boolean {
+  const [at, size, count] = [
+    Number(bytes.readBigUInt64LE(40)),
+    bytes.readUInt16LE(58),
+    bytes.readUInt16LE(60),
+  ];
+  const symbolTable = 2;
+  return Array.from({ length: count }, (_, i) => bytes.readUInt32LE(at + i * size + 4)).includes(symbolTable);
 }
 
 const agent = "usr/local/bin/kelpie-guest";
@@ -74,14 +105,20 @@ for (const architecture of architectures) {
     let withoutRoot: Promise<Boot>;
     before(async () => {
       parts = await prepare(architecture);
-      withoutRoot = boot(architecture, parts, {}, "root=LABEL=elsewhere");
+      withoutRoot = boot(architecture, parts, {}, { words: "root=LABEL=elsewhere" });
       // Whoever awaits it is told.
       withoutRoot.catch(() => undefined);
     });
 
-    test("is a small program", async () => {
-      const { sizeBytes = 0 } = (await platform.files.stat(parts.init)) ?? {};
-      assert.ok(sizeBytes > 0 && sizeBytes <= 1_200_000, `${sizeBytes} bytes`);
+    test("and the agent are small programs without symbols", async () => {
+      for (const [program, mostBytes] of [
+        [parts.init, 1_200_000],
+        [parts.agent, 5_000_000],
+      ] as const) {
+        const bytes = Buffer.from(await platform.files.readFile(program, 1 << 24));
+        assert.ok(bytes.length > 100_000 && bytes.length <= mostBytes, `${program}: ${bytes.length} bytes`);
+        assert.ok(!hasSymbols(bytes), program);
+      }
     });
 
     test("boots to the agent, readies the machine, and powers off when asked", async () => {
@@ -95,7 +132,7 @@ for (const architecture of architectures) {
           "etc/kelpie/init.d/20-second": '#!/bin/sh\necho -n "second:$1" >> /run/services\n',
           "etc/kelpie/init.d/30-text": "not executable\n",
         },
-        "kelpie.hostname=box-1",
+        { words: "kelpie.hostname=box-1" },
       );
       assert.equal(code, 0, console);
       const stages = [...console.matchAll(/^kelpie: (?:init \w+|agent ready)$/gm)].map(([line]) => line);
@@ -190,11 +227,78 @@ sleep 60
       ],
     ] as const) {
       test(`a VM with ${what} says so and ends`, async () => {
-        const { console, code } = await boot(architecture, parts, files, words);
+        const { console, code } = await boot(architecture, parts, files, { words });
         assert.equal(code, 0, console);
         assert.match(console, line);
       });
     }
+
+    test("asks every process to end, insists after a grace, and leaves a clean disk", async () => {
+      const script = `#!/bin/sh
+echo "ctrl-alt-del $(cat /proc/sys/kernel/ctrl-alt-del)"
+echo precious > /precious
+(trap '' TERM; while :; do echo stubborn; sleep 0.5; done) &
+trap 'echo "asked"; exit 0' TERM
+sleep 0.3
+kill -TERM 1
+while :; do sleep 0.05; done
+`;
+      const judge = (disk: string): void => {
+        if (!hasE2fsprogs) return;
+        assert.doesNotMatch(told("debugfs", "-R", "stats -h", disk), /needs_recovery/);
+        told("e2fsck", "-f", "-n", disk);
+        assert.equal(told("debugfs", "-R", "cat /precious", disk), "precious\n");
+      };
+      const { console, code } = await boot(architecture, parts, { [agent]: script }, { judge });
+      assert.equal(code, 0, console);
+      // 0: the kernel tells PID 1, by SIGINT, rather than to reboot on the spot.
+      assert.match(console, /^ctrl-alt-del 0$/m);
+      const [, afterwards = ""] = console.split("kelpie: init poweroff\n");
+      assert.match(afterwards, /^asked$/m);
+      const left = afterwards.match(/^stubborn$/gm)?.length ?? 0;
+      assert.ok(left >= 4 && left <= 8, `${left} half seconds of grace:\n${console}`);
+      assert.doesNotMatch(afterwards, /kelpie: error/);
+    });
+
+    test("names each mount, swap and service that fails and why, goes on, and ends at a power failure", async () => {
+      const files = {
+        [agent]:
+          "#!/bin/sh\necho 'kelpie: agent ready' >&2\nsleep 1\ncat /proc/self/mounts /run/after\nkill -PWR 1\nsleep 60\n",
+        "etc/fstab":
+          "none /bad nosuchfs defaults 0 0\nnone /quiet nosuchfs nofail 0 0\nLABEL=absent /data ext4 noatime 0 0\n" +
+          "/dev/vdz none swap sw 0 0\ntmpfs /my\\040scratch tmpfs nodev,mode=0700 0 0\nLABEL=kelpie-root /again ext4 noatime 0 0\n",
+        "etc/kelpie/init.d/10-bad": "#!/bin/sh\nexit 3\n",
+        "etc/kelpie/init.d/20-killed": "#!/bin/sh\nkill -KILL $$\n",
+        "etc/kelpie/init.d/30-absent": "#!/no/such/shell\n",
+        "etc/kelpie/init.d/40-good": "#!/bin/sh\necho after all >> /run/after\n",
+      };
+      const { console, code } = await boot(architecture, parts, files, { words: "root=/dev/vda" });
+      assert.equal(code, 0, console);
+      const errors = [...console.matchAll(/^kelpie: error (.*)$/gm)].map(([, what]) => what);
+      assert.deepEqual(
+        errors,
+        [
+          "mount /bad (nosuchfs): No such device (os error 19)",
+          "mount /data: no device is labelled absent",
+          "swap /dev/vdz: No such file or directory (os error 2)",
+          "service /etc/kelpie/init.d/10-bad: exited with code 3",
+          "service /etc/kelpie/init.d/20-killed: ended by signal 9",
+          "service /etc/kelpie/init.d/30-absent: No such file or directory (os error 2)",
+        ],
+        console,
+      );
+      assert.match(console, /^after all$/m);
+      assert.match(console, /^tmpfs \/my\\040scratch tmpfs rw,nodev,.*mode=700/m);
+      assert.match(console, /^\/dev\/vda \/again ext4 rw/m);
+      assert.match(console, /^kelpie: init poweroff$/m);
+    });
+
+    test("halts when it is asked to", async () => {
+      const script = "#!/bin/sh\nkill -USR1 1\nsleep 60\n";
+      const { console } = await boot(architecture, parts, { [agent]: script }, { killAt: /System halted/ });
+      assert.match(console, /^kelpie: init halt$/m);
+      assert.match(console, /System halted/);
+    });
 
     test("a read-only root boots, and what cannot be written there is said", async () => {
       const script =
@@ -202,7 +306,12 @@ sleep 60
       const places = Object.fromEntries(
         ["dev", "proc", "sys", "run", "tmp", "var/log"].map((directory) => [`${directory}/.keep`, ""]),
       );
-      const { console, code } = await boot(architecture, parts, { ...places, [agent]: script }, "ro");
+      const { console, code } = await boot(
+        architecture,
+        parts,
+        { ...places, [agent]: script },
+        { words: "ro" },
+      );
       assert.equal(code, 0, console);
       assert.match(console, /^root 1$/m);
       assert.match(console, /^kelpie: error \/etc\/machine-id: Read-only file system/m);

@@ -40,7 +40,22 @@ export const machines = {
 } as const;
 
 const applets = [
-  ...["sh", "cat", "dd", "df", "dmesg", "du", "grep", "hostname", "ip", "kill", "ls", "rm", "sha256sum"],
+  ...[
+    "sh",
+    "cat",
+    "dd",
+    "df",
+    "dmesg",
+    "du",
+    "grep",
+    "hostname",
+    "ip",
+    "kill",
+    "ls",
+    "mount",
+    "rm",
+    "sha256sum",
+  ],
   ...["sleep", "sync", "wc"],
 ] as const;
 
@@ -49,6 +64,8 @@ export interface Parts {
   readonly kernel: Uint8Array;
   readonly initrd: Uint8Array;
   readonly init: string;
+  /** The program; these VMs play it by scripts. */
+  readonly agent: string;
   readonly busybox: Uint8Array;
 }
 
@@ -70,12 +87,13 @@ export async function prepare(architecture: Architecture): Promise<Parts> {
   const busybox = entries.find(({ path }) => /(^|\/)bin\/busybox$/.test(path))?.node;
   assert.ok(busybox?.kind === "file");
   const sourceDirectory = join(import.meta.dirname, "../../../../../guest");
-  const { init } = await guestBinaries({ platform, home, sourceDirectory, architecture });
+  const { init, agent } = await guestBinaries({ platform, home, sourceDirectory, architecture });
   const source = fileSource(platform.files, init, 0, (await platform.files.stat(init))?.sizeBytes ?? 0);
   return {
     kernel: await collect(kernel.image.open(), 1 << 28),
     initrd: await bytesOf((sink) => writeInitrd({ init: source, kernel }, sink)),
     init,
+    agent,
     busybox: await collect(busybox.content.open(), 1 << 24),
   };
 }
