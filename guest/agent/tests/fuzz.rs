@@ -130,9 +130,10 @@ fn fuzz(name: &str, corpus: &[Vec<u8>], mut run: impl FnMut(&[u8], &mut Noise) -
                 input.len(),
                 path.unwrap_or_default()
             );
-            result
-                .map(|_| panic!("{} ms for one input", took.as_millis()))
-                .unwrap_or_else(|cause| resume_unwind(cause));
+            if let Err(cause) = result {
+                resume_unwind(cause);
+            }
+            panic!("{} ms for one input", took.as_millis());
         }
         executions += 1;
         accepted += u32::from(result.is_ok_and(|taken| taken));
