@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { type AgentVm, bootAgentVm } from "../testing/agent-vm.ts";
+import { readings, runOutput } from "../testing/output-memory.ts";
 import { findTestImage } from "../testing/test-image.ts";
 import type { AgentClient } from "./agent-client.ts";
 import { AgentState, type WatchEventsResponse } from "./gen/kelpie/agent/v1/agent_pb.ts";
@@ -165,6 +166,14 @@ describe("a guest in a machine", { skip: "skip" in found ? found.skip : false, t
     }
     await assert.rejects(system.thawFileSystem({ mountPoint: "/" }), refused("EINVAL"));
     await assert.rejects(system.freezeFileSystem({ mountPoint: "/absent" }), refused("ENOENT"));
+  });
+
+  test("and its host grow by nothing that a process writes, however it is read", async () => {
+    for (const reading of readings) {
+      const { agentGrewBytes, hostGrewBytes } = await runOutput(client, 96 << 20, reading);
+      assert.ok(agentGrewBytes <= 2 << 20, `the agent by ${agentGrewBytes}, read ${reading}`);
+      assert.ok(hostGrewBytes <= 64 << 20, `the host by ${hostGrewBytes}, read ${reading}`);
+    }
   });
 
   test("takes little memory after all of that", async () => {
