@@ -74,6 +74,7 @@ export async function* readTar(
       switch (header.type) {
         case "g":
           globalRecords = mergePaxRecords(globalRecords, await paxRecords(reader, header, limits, where));
+          requireSmall(globalRecords, limits.maxHeaderBytes, where);
           continue;
         case "x":
           refuseSecond(pending.pax, "extended header", where);
@@ -185,6 +186,13 @@ function withLongNames(header: TarHeader, pending: Pending, records: PaxRecords,
     }
   }
   return { ...header, path: longName ?? header.path, linkTarget: longLink ?? header.linkTarget };
+}
+
+/** Each header has a bound; what many of them leave together has it too. */
+function requireSmall(records: PaxRecords, maxBytes: number, where: string): void {
+  let bytes = 0;
+  for (const [key, value] of records) bytes += key.length + value.length;
+  if (bytes > maxBytes) throw tooMuch("bytes in global headers", maxBytes, where);
 }
 
 function refuseSecond(first: unknown, what: string, where: string): void {

@@ -1,7 +1,7 @@
 // What can go wrong in a call to the agent, as one KelpieError.
 
 import { Code, ConnectError } from "@connectrpc/connect";
-import { cancelled, KelpieError, type KelpieErrorCode, printable } from "@kelpie/platform";
+import { cancelled, KelpieError, type KelpieErrorCode, printableLine } from "@kelpie/platform";
 
 const messageLimitCharacters = 1000;
 
@@ -12,9 +12,12 @@ export function guestError(what: string, error: unknown, signal: AbortSignal): K
   const { rawMessage, cause, code } = ConnectError.from(error);
   if (KelpieError.is(cause)) return cause;
   const errno = errnoOf(error);
-  const found = printable(rawMessage).slice(0, messageLimitCharacters);
+  const found = printableLine(rawMessage)
+    // Rust's number for what the errno names.
+    .replaceAll(/ \(os error \d+\)/gu, "")
+    .slice(0, messageLimitCharacters);
   return new KelpieError(isLoss(error) ? "guest-lost" : "guest-refused", `The guest failed to ${what}`, {
-    found: errno === null ? `${found} (${Code[code]})` : `${found} (${printable(errno)})`,
+    found: errno === null ? `${found} (${Code[code]})` : `${found} (${errno})`,
     cause: error,
   });
 }
@@ -51,23 +54,25 @@ export function refusingInstance(error: unknown): string | undefined {
 /** As {@link guestError}, with a code of its own for what file systems refuse. */
 export function fileError(what: string, error: unknown, signal: AbortSignal): KelpieError {
   const told = guestError(what, error, signal);
-  const code = errnoCodes[errnoOf(error) ?? ""];
+  const code = errnoCodes.get(errnoOf(error) ?? "");
   if (told.code !== "guest-refused" || code === undefined) return told;
   return new KelpieError(code, told.summary, { found: told.found ?? "", cause: error });
 }
 
-const errnoCodes: Readonly<Record<string, KelpieErrorCode>> = {
-  ENOENT: "not-found",
-  EEXIST: "already-exists",
-  EACCES: "permission-denied",
-  EPERM: "permission-denied",
-  EROFS: "read-only",
-  ENOSPC: "disk-full",
-  EDQUOT: "disk-full",
-  EXDEV: "unsafe-path",
-};
+/** A map: the guest chooses the name, and an object has more names than were put into it. */
+const errnoCodes: ReadonlyMap<string, KelpieErrorCode> = new Map([
+  ["ENOENT", "not-found"],
+  ["EEXIST", "already-exists"],
+  ["EACCES", "permission-denied"],
+  ["EPERM", "permission-denied"],
+  ["EROFS", "read-only"],
+  ["ENOSPC", "disk-full"],
+  ["EDQUOT", "disk-full"],
+  ["EXDEV", "unsafe-path"],
+] as const);
 
-/** The kernel's error, where the agent names it. */
+/** The kernel's error, where the agent names one. */
 function errnoOf(error: unknown): string | null {
-  return error instanceof ConnectError ? error.metadata.get("kelpie-errno") : null;
+  const errno = error instanceof ConnectError ? error.metadata.get("kelpie-errno") : null;
+  return errno !== null && /^E[A-Z0-9]{1,20}$/.test(errno) ? errno : null;
 }

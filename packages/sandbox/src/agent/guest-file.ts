@@ -1,6 +1,6 @@
 // A file of the guest as its agent tells of it: checked, since a guest may say anything, and small.
 
-import { KelpieError, printable } from "@kelpie/platform";
+import { KelpieError, printableLine } from "@kelpie/platform";
 import {
   FileChangeKind,
   type FileInfo,
@@ -60,6 +60,12 @@ const maxPathLength = 4095;
 /** The agent's message as a value; `malformed` where there is none. */
 export function guestFile(info: FileInfo | undefined): GuestFile {
   if (info === undefined) throw malformed("a file", "nothing");
+  if (info.linkTarget.length > maxPathLength || info.linkTarget.includes("\0")) {
+    throw malformed(
+      `a link's target of at most ${maxPathLength} characters`,
+      printableLine(info.linkTarget).slice(0, 200),
+    );
+  }
   return {
     path: info.path,
     kind: kinds[info.type] ?? "unknown",
@@ -114,7 +120,7 @@ function requireBelow(path: string, depth: number): void {
   const isName = (name: string): boolean =>
     name !== "" && name !== "." && name !== ".." && !name.includes("\0");
   if (path.length <= maxPathLength && names.length <= depth && names.every(isName)) return;
-  throw malformed(`a path below the directory, at most ${depth} deep`, printable(path).slice(0, 200));
+  throw malformed(`a path below the directory, at most ${depth} deep`, printableLine(path).slice(0, 200));
 }
 
 function malformed(expected: string, found: string): KelpieError {

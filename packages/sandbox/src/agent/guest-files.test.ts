@@ -75,9 +75,12 @@ test("a file that is larger than is wanted is refused as it comes", async () => 
   let sent = 0;
   await using agent = playAgent({
     files: {
-      async *readFile() {
-        for (; sent < 10_000; sent++)
-          yield await Promise.resolve({ part: { case: "data" as const, value: new Uint8Array(60_000) } });
+      async *readFile({ length = 0n }) {
+        for (let left = Number(length); left > 0; left -= 60_000) {
+          sent++;
+          const value = new Uint8Array(Math.min(left, 60_000));
+          yield await Promise.resolve({ part: { case: "data" as const, value } });
+        }
       },
     },
   });

@@ -5,22 +5,32 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { type Clock, KelpieError } from "@kelpie/platform";
 import { callGuest, type CallOptions, neverAborted } from "./call-guest.ts";
 import {
-  type FilePathSchema,
   type FileService,
   type ImportTarRequestSchema,
   RenameMode,
   WriteMode,
   type WriteFileRequestSchema,
 } from "./gen/kelpie/agent/v1/file_pb.ts";
+import {
+  fileAt,
+  given,
+  hasNoData,
+  inChunks,
+  moreThanAsked,
+  name,
+  place,
+  requireWhole,
+  writeModes,
+  type Content,
+  type GuestPath,
+} from "./file-requests.ts";
 import { fileError } from "./guest-error.ts";
-import { fileChange, type GuestFile, type GuestFileChange, guestFile, listedFile } from "./guest-file.ts";
+import { Patience, whileItComes, whileItTakes } from "./stall.ts";
+import { fileChange, type GuestFile, type GuestFileChange, listedFile } from "./guest-file.ts";
 
-/** What the agent takes in one message (file.proto). */
-const chunkBytes = 64 << 10;
 const maxDepth = 256;
 
-/** An absolute path of the guest; or one relative to `root` that no link and no `..` can lead out of it. */
-export type GuestPath = string | { readonly root: string; readonly path: string };
+export type { Content, GuestPath };
 
 /** Whose a file is. */
 export interface GuestOwner {
@@ -83,7 +93,7 @@ export class GuestFiles {
       const { file } = await this.#call("look at", path, options, (signal) =>
         this.#service.statFile({ path: place(path), noFollow }, { signal }),
       );
-      return guestFile(file);
+      return fileAt(path, file);
     } catch (error) {
       if (KelpieError.is(error) && error.code === "not-found") return undefined;
       throw error;
@@ -100,8 +110,12 @@ export class GuestFiles {
         expected: `1 to ${maxDepth}`,
         found: `${depth}`,
       });
-    const pages = this.#stream("list", path, signal, (stop) =>
-      this.#bulk.listDirectory({ path: place(path), depth }, { signal: stop }),
+    const pages = this.#answers(
+      "list",
+      path,
+      signal,
+      (stop) => this.#bulk.listDirectory({ path: place(path), depth }, { signal: stop }),
+      ({ files }) => files.length === 0,
     );
     for await (const { files } of pages) for (const file of files) yield listedFile(file, depth);
   }
@@ -154,7 +168,7 @@ export class GuestFiles {
     const { file } = await this.#call("change", path, options, (signal) =>
       this.#service.setAttributes(request, { signal }),
     );
-    return guestFile(file);
+    return fileAt(path, file);
   }
 
   /** Makes a symbolic link whose content is `target`, which is not looked at. */
@@ -168,12 +182,24 @@ export class GuestFiles {
     path: GuestPath,
     { offsetBytes = 0, lengthBytes, signal = neverAborted }: ReadOptions = {},
   ): AsyncGenerator<Uint8Array, undefined> {
+    requireWhole("offsetBytes", offsetBytes);
+    requireWhole("lengthBytes", lengthBytes);
     const length = lengthBytes === undefined ? undefined : BigInt(lengthBytes);
     const request = { path: place(path), offset: BigInt(offsetBytes), ...given({ length }) };
-    const parts = this.#stream("read", path, signal, (stop) =>
-      this.#bulk.readFile(request, { signal: stop }),
+    const parts = this.#answers(
+      "read",
+      path,
+      signal,
+      (stop) => this.#bulk.readFile(request, { signal: stop }),
+      hasNoData,
     );
-    for await (const { part } of parts) if (part.case === "data") yield part.value;
+    let left = lengthBytes ?? Number.POSITIVE_INFINITY;
+    for await (const { part } of parts) {
+      if (part.case !== "data") continue;
+      left -= part.value.length;
+      if (left < 0) throw moreThanAsked(lengthBytes ?? 0);
+      yield part.value;
+    }
   }
 
   /** A small file's bytes as a whole; `limit-exceeded` if it has more than `limitBytes`. */
@@ -212,10 +238,10 @@ export class GuestFiles {
       yield { part: { case: "open", value: open } };
       for await (const value of inChunks(content)) yield { part: { case: "data", value } };
     }
-    const { file } = await this.#send("write", path, signal, (stop) =>
-      this.#bulk.writeFile(requests(), { signal: stop }),
+    const { file } = await this.#send("write", path, signal, (stop, patience) =>
+      this.#bulk.writeFile(whileItTakes(requests(), patience), { signal: stop }),
     );
-    return guestFile(file);
+    return fileAt(path, file);
   }
 
   /** Unpacks a tar archive below the directory `root`; nothing is made or changed outside it. Returns what was made. */
@@ -238,8 +264,8 @@ export class GuestFiles {
       yield { part: { case: "open", value: open } };
       for await (const value of inChunks(archive)) yield { part: { case: "data", value } };
     }
-    const { entries, contentBytes } = await this.#send("unpack into", root, signal, (stop) =>
-      this.#bulk.importTar(requests(), { signal: stop }),
+    const { entries, contentBytes } = await this.#send("unpack into", root, signal, (stop, patience) =>
+      this.#bulk.importTar(whileItTakes(requests(), patience), { signal: stop }),
     );
     return { entries: Number(entries), bytes: Number(contentBytes) };
   }
@@ -250,8 +276,12 @@ export class GuestFiles {
     { exclude = [], signal = neverAborted }: { exclude?: readonly string[]; signal?: AbortSignal } = {},
   ): AsyncGenerator<Uint8Array, undefined> {
     const request = { path: place(path), exclude: [...exclude] };
-    const parts = this.#stream("pack", path, signal, (stop) =>
-      this.#bulk.exportTar(request, { signal: stop }),
+    const parts = this.#answers(
+      "pack",
+      path,
+      signal,
+      (stop) => this.#bulk.exportTar(request, { signal: stop }),
+      ({ data }) => data.length === 0,
     );
     for await (const { data } of parts) yield data;
   }
@@ -286,13 +316,28 @@ export class GuestFiles {
     what: string,
     path: GuestPath,
     signal: AbortSignal,
-    call: (stop: AbortSignal) => Promise<T>,
+    call: (stop: AbortSignal, patience: Patience) => Promise<T>,
   ): Promise<T> {
+    using patience = new Patience(this.#clock, `${what} ${name(path)}`);
+    const stop = AbortSignal.any([signal, patience.signal]);
+    patience.begin();
     try {
-      return await call(signal);
+      return await call(stop, patience);
     } catch (error) {
-      throw fileError(`${what} ${name(path)}`, error, signal);
+      throw fileError(`${what} ${name(path)}`, error, stop);
     }
+  }
+
+  /** As {@link #stream}, of which the next part comes in time. */
+  async *#answers<T>(
+    what: string,
+    path: GuestPath,
+    signal: AbortSignal,
+    call: (stop: AbortSignal) => AsyncIterable<T>,
+    saysNothing: (message: T) => boolean,
+  ): AsyncGenerator<T> {
+    using patience = new Patience(this.#clock, `${what} ${name(path)}`);
+    yield* this.#stream(what, path, signal, (stop) => whileItComes(call(stop), patience, saysNothing));
   }
 
   /** A call that is answered by a stream. Whoever leaves the stream ends the call. */
@@ -326,32 +371,4 @@ export interface WatchOptions {
   readonly signal?: AbortSignal;
   /** Called once every later change is told. */
   readonly onStarted?: () => void;
-}
-
-/** Bytes to send: at once, or as they come. */
-export type Content = Uint8Array | AsyncIterable<Uint8Array>;
-
-const writeModes = {
-  replace: WriteMode.REPLACE,
-  create: WriteMode.CREATE,
-  append: WriteMode.APPEND,
-} as const;
-
-function place(path: GuestPath): MessageInitShape<typeof FilePathSchema> {
-  return typeof path === "string" ? { path } : { path: path.path, root: path.root };
-}
-
-function name(path: GuestPath): string {
-  return typeof path === "string" ? path : `${path.path} in ${path.root}`;
-}
-
-async function* inChunks(content: Content): AsyncGenerator<Uint8Array> {
-  for await (const bytes of content instanceof Uint8Array ? [content] : content)
-    for (let at = 0; at < bytes.length; at += chunkBytes) yield bytes.subarray(at, at + chunkBytes);
-}
-
-/** The fields that have a value: a message's absent field is another thing than one that is undefined. */
-function given<T extends object>(fields: T): { [K in keyof T]?: NonNullable<T[K]> } {
-  const present = Object.entries(fields).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(present) as { [K in keyof T]?: NonNullable<T[K]> };
 }

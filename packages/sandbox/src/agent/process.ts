@@ -1,7 +1,7 @@
 // A process in the guest, as people ask for it and as it ends: the agent's messages checked and made small.
 
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { KelpieError, printable } from "@kelpie/platform";
+import { KelpieError, printableLine } from "@kelpie/platform";
 import {
   type Exit,
   ExitCause,
@@ -184,7 +184,11 @@ const endCauses: Readonly<Record<ExitCause, EndCause>> = {
 
 /** Why a process could not be started. */
 export function notStarted({ error, message }: SpawnFailure): Extract<ProcessEnd, { kind: "not-started" }> {
-  return { kind: "not-started", failure: startFailure(error), message: printable(message).slice(0, 1000) };
+  return {
+    kind: "not-started",
+    failure: startFailure(error),
+    message: printableLine(message).slice(0, 1000),
+  };
 }
 
 function startFailure(error: SpawnError): StartFailure {

@@ -37,6 +37,6 @@ function processId(id: string): string {
   if (idPattern.test(id)) return id;
   throw new KelpieError("malformed", "The guest tells of a process as there can be none", {
     expected: "a name of 1 to 64 of A-Z a-z 0-9 _ -",
-    found: JSON.stringify(id.slice(0, 100)),
+    found: JSON.stringify(printableLine(id.slice(0, 100))),
   });
 }
