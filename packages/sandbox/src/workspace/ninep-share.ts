@@ -1,8 +1,10 @@
-// A directory that the guest and the host share while it runs, by 9p: QEMU itself serves it, as the user who runs QEMU.
+// A directory that the guest and the host share while it runs, by 9p: QEMU itself serves it, as the user who runs QEMU; where root
+// does, as the directory's owner.
 
 import { KelpieError, type Platform } from "@kelpie/platform";
 import type { AgentClient } from "../agent/agent-client.ts";
 import type { Attachment, AttachTarget, FinishTarget, MachineNeeds } from "../lifecycle/attachment.ts";
+import type { NinepServer } from "../vmm/qemu/identity.ts";
 import { mountInGuest } from "./mount-in-guest.ts";
 import { describeShare, type Share } from "./share.ts";
 
@@ -54,6 +56,20 @@ export class NinepShare implements Attachment {
 
   [Symbol.asyncDispose](): Promise<void> {
     return Promise.resolve();
+  }
+}
+
+/** Who serves it, where root starts QEMU: the end of a description. */
+export function byWhom(server: NinepServer | undefined): string {
+  switch (server?.kind) {
+    case undefined:
+      return "";
+    case "owner":
+      return `; QEMU runs as its owner, user ${server.uid}`;
+    case "root":
+      return `; QEMU keeps root's power over files: ${server.reason}`;
+    default:
+      return server satisfies never;
   }
 }
 

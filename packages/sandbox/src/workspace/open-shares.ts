@@ -5,7 +5,8 @@ import type { Attachment } from "../lifecycle/attachment.ts";
 import { AutoShare } from "./auto-share.ts";
 import { DiskShare } from "./disk-share.ts";
 import { readHostTree } from "./host-tree.ts";
-import { NinepShare } from "./ninep-share.ts";
+import { type NinepServer, ninepServer } from "../vmm/qemu/identity.ts";
+import { byWhom, NinepShare } from "./ninep-share.ts";
 import type { Share, Transport } from "./share.ts";
 import { VirtioFsShare } from "./virtiofs-share.ts";
 
@@ -37,10 +38,32 @@ export async function openShares(options: OpenSharesOptions): Promise<Attachment
   }
   // A share inside another is mounted after it.
   const inOrder = shares.toSorted((a, b) => a.target.length - b.target.length);
-  return await Promise.all(inOrder.map((share, index) => openShare(options, share, `kelpie-share-${index}`)));
+  const server = await ninepServerFor(options.platform, shares);
+  return await Promise.all(
+    inOrder.map((share, index) => openShare(options, share, `kelpie-share-${index}`, server)),
+  );
 }
 
-async function openShare(options: OpenSharesOptions, asked: Share, name: string): Promise<Attachment> {
+/** Who serves what is shared by 9p, where that is not simply who we are. */
+async function ninepServerFor(
+  { host, files }: Platform,
+  shares: readonly Share[],
+): Promise<NinepServer | undefined> {
+  const isRoot = host.operatingSystem === "linux" && host.uid === 0;
+  return isRoot
+    ? await ninepServer(
+        files,
+        shares.map(({ source }) => source),
+      )
+    : undefined;
+}
+
+async function openShare(
+  options: OpenSharesOptions,
+  asked: Share,
+  name: string,
+  server: NinepServer | undefined,
+): Promise<Attachment> {
   const { platform, home, transport = "auto", signal } = options;
   const status = await platform.files.stat(asked.source);
   if (status?.kind !== "directory") {
@@ -54,12 +77,12 @@ async function openShare(options: OpenSharesOptions, asked: Share, name: string)
     case "virtiofs":
       return new VirtioFsShare(platform, share, name);
     case "9p":
-      return new NinepShare(platform, share, name);
+      return new NinepShare(platform, share, name, `shared while the sandbox runs${byWhom(server)}`);
     case "disk":
       return new DiskShare(disk);
     case "auto": {
       const why = await whyNotCopied(platform, share, signal);
-      if (why === undefined) return new AutoShare(disk);
+      if (why === undefined) return new AutoShare(disk, server);
       return new VirtioFsShare(platform, share, name, `chosen: ${why}`);
     }
     default:

@@ -3,26 +3,32 @@
 import type { VmSpec } from "../vmm.ts";
 import { daemonGuestCid, type DaemonSockets } from "../vsock/daemon-command.ts";
 import type { VsockEndpoint } from "../vsock/vsock-endpoint.ts";
-import { escaped, type QemuOption } from "./option.ts";
-import { sockets } from "./sockets.ts";
+import type { QemuOption } from "./option.ts";
+import { socketDirectory, sockets } from "./sockets.ts";
 
 type Shape = Pick<VmSpec, "agentPorts" | "carrier" | "runDirectory" | "vsockDevice">;
 
-/** Where a machine's vsock daemon listens. */
-export function daemonSockets({ runDirectory }: Pick<Shape, "runDirectory">): DaemonSockets {
-  return { vhost: `${runDirectory}/vhost`, host: `${runDirectory}/vsock` };
-}
+/** Where a machine's vsock daemon listens: seen from the run directory, as it and QEMU see it. */
+export const daemonSockets: DaemonSockets = {
+  vhost: `${socketDirectory}/vhost`,
+  host: `${socketDirectory}/vsock`,
+};
 
-/** Ports of virtio-serial, or a vsock device. `guestCid` is the guest's address where the kernel moves vsock's bytes. */
-export function carrierOptions(spec: Shape, guestCid: number): QemuOption[] {
+/**
+ * Ports of virtio-serial, or a vsock device. `guestCid` is the guest's address where the kernel moves vsock's bytes, and
+ * `vhost` a descriptor of the kernel's device where QEMU may not open it.
+ */
+export function carrierOptions(spec: Shape, guestCid: number, vhost?: number): QemuOption[] {
   const { carrier = "virtio-serial", vsockDevice } = spec;
   if (carrier === "virtio-serial") return serialPorts(spec);
   switch (vsockDevice?.kind) {
     case "vhost-vsock":
-      return [["-device", `vhost-vsock-pci,guest-cid=${guestCid}`]];
+      return [
+        ["-device", `vhost-vsock-pci,guest-cid=${guestCid}${vhost === undefined ? "" : `,vhostfd=${vhost}`}`],
+      ];
     case "vhost-user-vsock":
       return [
-        ["-chardev", `socket,id=vsock,path=${escaped(daemonSockets(spec).vhost)}`],
+        ["-chardev", `socket,id=vsock,path=${daemonSockets.vhost}`],
         ["-device", "vhost-user-vsock-pci,chardev=vsock"],
       ];
     case undefined:
@@ -39,7 +45,7 @@ export function vsockEndpoint(spec: Shape, guestCid: number): VsockEndpoint | un
     case "vhost-vsock":
       return { kind: "vsock", guestCid, socat: vsockDevice.socat };
     case "vhost-user-vsock":
-      return { kind: "unix", path: daemonSockets(spec).host };
+      return { kind: "unix", path: `${spec.runDirectory}/${daemonSockets.host}` };
     case undefined:
       return undefined;
     default:

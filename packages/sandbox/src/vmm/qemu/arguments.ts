@@ -24,6 +24,8 @@ export interface QemuSetting {
   readonly seccomp: boolean;
   /** The guest's vsock address, where it has one of this host's. */
   readonly guestCid: number;
+  /** A descriptor of the kernel's vsock device, where it is handed. */
+  readonly vhostVsock?: number;
 }
 
 /** The options of a machine, in the order in which they are given. */
@@ -63,7 +65,7 @@ export function qemuOptions(spec: VmSpec, setting: QemuSetting): QemuOption[] {
     ["-device", "virtio-blk-pci,drive=root"],
     ["-object", "rng-random,id=entropy,filename=/dev/urandom"],
     ["-device", "virtio-rng-pci,rng=entropy"],
-    ...carrierOptions(spec, setting.guestCid),
+    ...carrierOptions(spec, setting.guestCid, setting.vhostVsock),
     ...slotOptions(spec.plugSlots ?? 0),
     ...ninepOptions(spec.ninepDirectories ?? []),
   ];

@@ -2,7 +2,7 @@
 
 import { type Files, KelpieError } from "@kelpie/platform";
 import type { VmSpec } from "../vmm.ts";
-import type { QemuIdentity } from "./identity.ts";
+import { type QemuIdentity, unprivilegedGid } from "./identity.ts";
 import { socketDirectory } from "./sockets.ts";
 
 /**
@@ -21,7 +21,7 @@ export async function prepareFor(
   await files.setOwner(directory, identity.uid, identity.gid);
   if (origin?.kind !== "boot-to-save") return;
   await (await files.open(origin.memory, "create", 0o660)).close();
-  await files.setOwner(origin.memory, 0, identity.gid);
+  await files.setOwner(origin.memory, 0, unprivilegedGid);
   await files.setMode(origin.memory, 0o660);
 }
 

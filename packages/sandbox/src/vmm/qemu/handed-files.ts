@@ -2,6 +2,7 @@
 // opened for it.
 
 import { firstHandedDescriptor, type HandedFile } from "@kelpie/platform";
+import { vhostVsockDevice } from "../vsock/vsock-device.ts";
 import type { VmSpec } from "../vmm.ts";
 
 /** What of the spec names files, with the names that QEMU is told, and what it is handed. */
@@ -12,6 +13,8 @@ export interface ReachableFiles {
   readonly handed: readonly HandedFile[];
   /** Descriptors that QEMU takes into sets of its own, of the same number. */
   readonly sets: readonly number[];
+  /** The kernel's vsock device, where QEMU has it. */
+  readonly vhostVsock?: number;
 }
 
 /** Every file by its path. */
@@ -37,7 +40,7 @@ export function byDescriptor(spec: VmSpec, overlay: string): ReachableFiles {
   };
   const opened = (path: string, access: HandedFile["access"]): string =>
     `/proc/self/fd/${hand(path, access)}`;
-  const { image, origin } = spec;
+  const { image, origin, ninepDirectories, vsockDevice } = spec;
   const reachable: VmSpec = {
     ...spec,
     image: {
@@ -47,8 +50,17 @@ export function byDescriptor(spec: VmSpec, overlay: string): ReachableFiles {
       ...(image.withoutInitrd === true ? {} : { initrd: opened(image.initrd, "read") }),
     },
     ...(origin === undefined ? {} : { origin: originOf(origin, disk, opened) }),
+    // QEMU needs the right to a directory that it serves, and to none above it.
+    ...(ninepDirectories === undefined
+      ? {}
+      : { ninepDirectories: ninepDirectories.map((each) => ({ ...each, path: opened(each.path, "read") })) }),
+    ...(vsockDevice?.kind === "vhost-user-vsock"
+      ? { vsockDevice: { ...vsockDevice, daemon: opened(vsockDevice.daemon, "read") } }
+      : {}),
   };
-  return { spec: reachable, overlay: disk(overlay, "update"), handed, sets };
+  const vhost =
+    vsockDevice?.kind === "vhost-vsock" ? { vhostVsock: hand(vhostVsockDevice, "update") } : undefined;
+  return { spec: reachable, overlay: disk(overlay, "update"), handed, sets, ...vhost };
 }
 
 type Name = (path: string, access: HandedFile["access"]) => string;

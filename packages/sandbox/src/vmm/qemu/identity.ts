@@ -1,5 +1,5 @@
 // Who QEMU runs as. Where root starts it, it is a user of its own without any right, which no other sandbox and no account
-// has: what it needs is opened by us and handed to it, or belongs to it.
+// has: what it needs is opened by us and handed to it, or belongs to it. Where it serves directories by 9p, it is their owner.
 
 import { type Platform, readTextIfPresent } from "@kelpie/platform";
 import type { VmSpec } from "../vmm.ts";
@@ -37,10 +37,11 @@ export async function qemuIdentity(
 ): Promise<QemuIdentity> {
   const { files, host, random } = platform;
   if (host.operatingSystem !== "linux" || host.uid !== 0) return { kind: "own" };
-  if ((spec.ninepDirectories ?? []).length > 0) {
-    return { kind: "root", reason: "9p serves files with the rights of whoever runs QEMU" };
-  }
-  if (spec.carrier === "vsock") return { kind: "root", reason: "vsock devices are root's" };
+  const server = await ninepServer(
+    files,
+    (spec.ninepDirectories ?? []).map(({ path }) => path),
+  );
+  if (server?.kind === "root") return server;
   const { kernel, initrd, withoutInitrd = false } = spec.image;
   for (const path of withoutInitrd ? [kernel] : [kernel, initrd]) {
     const status = await files.stat(path);
@@ -48,20 +49,51 @@ export async function qemuIdentity(
       return { kind: "root", reason: `only its owner can read ${path}` };
     }
   }
-  const uid = firstUid + Buffer.from(random.bytes(3)).readUIntBE(0, 3);
+  const uid = server?.uid ?? firstUid + Buffer.from(random.bytes(3)).readUIntBE(0, 3);
   if (!(await isMapped(files, "uid", uid)) || !(await isMapped(files, "gid", unprivilegedGid))) {
     return { kind: "root", reason: "this container has no users beyond its own" };
   }
-  if (accelerator !== "kvm") return { kind: "unprivileged", uid, gid: unprivilegedGid, groups: [] };
+  // What it makes for the guest has the group of the directory, as what its owner makes there mostly has.
+  const gid = server === undefined || server.gid === 0 ? unprivilegedGid : server.gid;
+  const groups = gid === unprivilegedGid ? [] : [unprivilegedGid];
+  if (accelerator !== "kvm") return { kind: "unprivileged", uid, gid, groups };
   const device = await files.stat("/dev/kvm");
   const mode = device?.mode ?? 0;
   if ((mode & usableByAll) === usableByAll) {
-    return { kind: "unprivileged", uid, gid: unprivilegedGid, groups: [] };
+    return { kind: "unprivileged", uid, gid, groups };
   }
   if (device === undefined || device.gid === 0 || (mode & usableByGroup) !== usableByGroup) {
     return { kind: "root", reason: "/dev/kvm is root's alone" };
   }
-  return { kind: "unprivileged", uid, gid: unprivilegedGid, groups: [device.gid] };
+  return { kind: "unprivileged", uid, gid, groups: [...groups, device.gid] };
+}
+
+/** Who serves directories by 9p, where root starts QEMU. */
+export type NinepServer =
+  /** The user to whom all of them belong. */
+  | { readonly kind: "owner"; readonly uid: number; readonly gid: number }
+  /** Root, with its power over files: `reason`. */
+  | { readonly kind: "root"; readonly reason: string };
+
+/** As whom QEMU can serve directories by 9p, where root starts it: only who owns files can serve them. None for none. */
+export async function ninepServer(
+  files: Pick<Platform["files"], "stat">,
+  paths: readonly string[],
+): Promise<NinepServer | undefined> {
+  const [first, ...others] = await Promise.all(
+    paths.map(async (path) => ({ path, status: await files.stat(path) })),
+  );
+  if (first === undefined) return undefined;
+  const uid = first.status?.uid ?? 0;
+  if (uid === 0)
+    return { kind: "root", reason: `${first.path} is root's, and 9p serves files as their owner` };
+  const other = others.find(({ status }) => status?.uid !== uid);
+  return other === undefined
+    ? { kind: "owner", uid, gid: first.status?.gid ?? 0 }
+    : {
+        kind: "root",
+        reason: `${first.path} and ${other.path} are not one user's, and 9p serves files as their owner`,
+      };
 }
 
 /** Whether this process's user namespace knows an id (user_namespaces(7)): lines of FIRST OUTSIDE COUNT. */

@@ -115,7 +115,7 @@ export class QemuVmm implements Vmm {
     const reached = (identity.kind === "unprivileged" ? byDescriptor : byPath)(spec, overlay);
     const { handed } = reached;
     const options = qemuOptions(reached.spec, this.#setting(reached, guestCid));
-    const qemu = await this.#withDaemon(spec, {
+    const qemu = await this.#withDaemon(reached.spec, {
       program: this.#installation.program,
       args: flatten(options),
     });
@@ -140,10 +140,10 @@ export class QemuVmm implements Vmm {
   async #withDaemon(spec: VmSpec, qemu: Command): Promise<Command> {
     const { vsockDevice } = spec;
     if (vsockDevice?.kind !== "vhost-user-vsock") return qemu;
-    return await withVsockDaemon(this.#platform, qemu, vsockDevice.daemon, daemonSockets(spec));
+    return await withVsockDaemon(this.#platform, qemu, vsockDevice.daemon, daemonSockets);
   }
 
-  #setting({ spec, overlay, sets }: ReachableFiles, guestCid: number): QemuSetting {
+  #setting({ spec, overlay, sets, vhostVsock }: ReachableFiles, guestCid: number): QemuSetting {
     return {
       accelerator: this.accelerator,
       firmware: this.#installation.quickFirmware,
@@ -152,6 +152,7 @@ export class QemuVmm implements Vmm {
       descriptorSets: sets,
       seccomp: this.#platform.host.operatingSystem === "linux",
       guestCid,
+      ...(vhostVsock === undefined ? {} : { vhostVsock }),
     };
   }
 

@@ -19,7 +19,8 @@ export type VsockFinding =
   | { readonly kind: "usable"; readonly device: VsockDevice }
   | ({ readonly kind: "absent" } & VsockAbsence);
 
-const kernelDevice = "/dev/vhost-vsock";
+/** The kernel's device: whoever has it opened moves bytes between guests and the host. */
+export const vhostVsockDevice = "/dev/vhost-vsock";
 const daemonProgram = "vhost-device-vsock";
 
 type Parts = Pick<Platform, "files" | "processes">;
@@ -35,7 +36,7 @@ export async function findKernelVsock({ files, processes }: Parts): Promise<Vsoc
   }
   const socat = await processes.find("socat");
   if (socat !== undefined) return { kind: "usable", device: { kind: "vhost-vsock", socat } };
-  const found = `${kernelDevice} is here, and no socat to connect through it`;
+  const found = `${vhostVsockDevice} is here, and no socat to connect through it`;
   return { kind: "absent", found, fix: "sudo apt-get install -y --no-install-recommends socat" };
 }
 
@@ -51,10 +52,10 @@ export async function findDaemonVsock({ processes }: Pick<Parts, "processes">): 
 
 async function whyNotOpened(files: Parts["files"]): Promise<string | undefined> {
   try {
-    await using _device = await files.open(kernelDevice, "update");
+    await using _device = await files.open(vhostVsockDevice, "update");
     return undefined;
   } catch (error) {
     if (!KelpieError.is(error)) throw error;
-    return error.code === "not-found" ? `no ${kernelDevice}` : `${kernelDevice} may not be opened`;
+    return error.code === "not-found" ? `no ${vhostVsockDevice}` : `${vhostVsockDevice} may not be opened`;
   }
 }
