@@ -1,12 +1,14 @@
 // Many restored sandboxes alive at once: how fast they come, what they take, whether each is itself, how fast they go.
+// Exits with 1 where one does not answer, is like another, takes too much memory, or leaves something behind.
 //
 //   node packages/sandbox/src/testing/density.ts [IMAGE] [--count 100] [--memory 256] [--at-once 4] [--idle SECONDS]
 //
 // IMAGE is one of the store (default: latest), and its template is made first where there is none. Linux only: memory is
 // the PSS of /proc/PID/smaps_rollup, which parts what several processes share among them.
 
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { loadavg } from "node:os";
+import { basename, dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { kelpieHome, realPlatform } from "@kelpie/platform";
@@ -31,16 +33,16 @@ const load = (): string =>
     .join(" ");
 const ticksPerSecond = 100;
 
-/** The QEMU processes of these sandboxes. */
+/** The QEMU processes of these sandboxes, by the directory that each runs in. */
 function monitors(ids: ReadonlySet<string>): number[] {
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
     .map(Number)
     .filter((pid) => {
       try {
-        const line = readFileSync(`/proc/${pid}/cmdline`, "utf8");
-        const id = /\/sandboxes\/([0-9a-f]+)\/agent\.0/.exec(line)?.[1];
-        return line.includes("qemu-system") && id !== undefined && ids.has(id);
+        const directory = readlinkSync(`/proc/${pid}/cwd`);
+        const isQemu = readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("qemu-system");
+        return isQemu && dirname(directory) === `${home}/sandboxes` && ids.has(basename(directory));
       } catch {
         return false;
       }
@@ -91,19 +93,21 @@ console.log(
 );
 
 const pids = monitors(new Set(sandboxes.map(({ id }) => id)));
-function printMemory(when: string): void {
+/** Prints what each takes; the most that one takes, in MiB. */
+function printMemory(when: string): number {
   const pss = pids.map(pssBytes);
   const total = mebibytes(pss.reduce((sum, one) => sum + one, 0));
   console.log(
     `PSS of ${pids.length} QEMU ${when}: ${mebibytes(median(pss))} MiB (median), ${mebibytes(Math.max(...pss))} at most, ${total} in all`,
   );
+  return Math.max(...pss) / (1 << 20);
 }
 const trueStartMs = performance.now();
 await eachOf(count, atOnce, async (index) => {
   await sandboxes[index]?.exec({ argv: ["true"] }).collect();
 });
 console.log(`all ran a command in ${((performance.now() - trueStartMs) / 1000).toFixed(1)} s`);
-printMemory("after one command each");
+const largestMiB = printMemory("after one command each");
 
 const script =
   "cat /etc/machine-id; uname -n; for i in 1 2; do head -c 16 /dev/urandom | od -An -tx1; done; cat /proc/sys/kernel/random/uuid; date +%s%3N";
@@ -150,8 +154,21 @@ console.log(
 
 const stopMs = performance.now();
 await Promise.all(sandboxes.map((sandbox) => sandbox[Symbol.asyncDispose]()));
-console.log(`all gone in ${((performance.now() - stopMs) / 1000).toFixed(1)} s`);
+const stopS = (performance.now() - stopMs) / 1000;
+console.log(`all gone in ${stopS.toFixed(1)} s`);
 const left = readdirSync(`${home}/sandboxes`).filter((name) => sandboxes.some(({ id }) => id === name));
-console.log(
-  `left: ${monitors(new Set(sandboxes.map(({ id }) => id))).length} processes, ${left.length} directories; load after: ${load()}`,
-);
+const lost = monitors(new Set(sandboxes.map(({ id }) => id))).length;
+console.log(`left: ${lost} processes, ${left.length} directories; load after: ${load()}`);
+
+/** What must hold however busy the machine is; times are for a reader who knows what else ran. */
+const unlike =
+  answers.length === count &&
+  [0, 1, 2, 3, 4].every((at) => new Set(answers.map((lines) => lines[at])).size === count);
+const holds = {
+  "all were found": pids.length === count,
+  "all answered, and are themselves": unlike,
+  "at most 60 MiB each after a command": largestMiB <= 60,
+  "nothing left": lost + left.length === 0,
+};
+for (const [what, isSo] of Object.entries(holds)) console.log(`${isSo ? "holds" : "FAILS"}: ${what}`);
+process.exitCode = Object.values(holds).every(Boolean) ? 0 : 1;
