@@ -65,10 +65,10 @@ test("bash completes commands, options and values", { skip: unlessInstalled("bas
 
 test("bash completes every option of every command", { skip: unlessInstalled("bash") }, async () => {
   const script = bashCompletion(words);
-  for (const { path, load } of commands) {
-    const { options } = await load();
+  for (const entry of commands) {
+    const { options } = await entry.load();
     const expected = [...Object.keys(options), "help"].map((name) => `--${name}`);
-    assert.deepEqual(bash(script, ...path, "--").sort(), expected.sort(), path.join(" "));
+    assert.deepEqual(bash(script, ...entry.path, "--").sort(), expected.sort(), entry.path.join(" "));
   }
 });
 
