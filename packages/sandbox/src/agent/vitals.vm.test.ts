@@ -119,7 +119,7 @@ describe("a guest in a machine", { skip: "skip" in found ? found.skip : false, t
     });
     const startMs = performance.now();
     await events.until(({ case: kind }) => kind === "outOfMemory");
-    assert.ok(performance.now() - startMs < 2000, `${performance.now() - startMs} ms later`);
+    assert.ok(performance.now() - startMs < 4000, `${performance.now() - startMs} ms later`);
     assert.ok((await client.agent.getHealth({})).oomKills > before);
   });
 
