@@ -140,7 +140,7 @@ describe("what is printed with --json", { skip, timeout: 300_000 }, () => {
     run("sandbox cp", ["one:/etc/hostname", join(home, "hostname")]);
     run("sandbox pause", ["one"]);
     run("sandbox list");
-    run("sandbox stats", ["one"]);
+    run("sandbox stats", ["one"], 1);
     run("sandbox resume", ["one"]);
     run("sandbox sync", ["one"]);
     run("sandbox rm", ["one"], 1);
