@@ -228,8 +228,8 @@ describe("the network of a guest", { skip, timeout: 300_000 }, () => {
     const mode = `allow=${farName},${farName}:53/udp,[2001:db8::/32]:80,[2001:db8::/32]:53/udp,host.internal:${port}`;
     const adapt = (platform: Platform): Platform => withFarHost(platform, ports);
     await withGuest(image, { mode, adapt }, async (sh, log) => {
-      // Until the guest's kernel has made sure that nobody else has its address.
-      await sh("until grep -q '^fd6b656c.* [08]0 ' /proc/net/if_inet6; do sleep 0.1; done");
+      // The last column is the address's flags: 0x40 while the guest's kernel still asks whether another has it.
+      await sh("until grep -qE '^fd6b656c\\w+ \\w+ \\w+ \\w+ 8' /proc/net/if_inet6; do sleep 0.1; done");
       const answers = await sh(`nslookup ${farName}`);
       assert.match(answers, /^Address:\s+198\.18\.0\.1$/m);
       assert.match(answers, /^Address:\s+fd6b:656c:7069:1::1$/m);
