@@ -116,6 +116,10 @@ export class AgentConnection implements SessionManager, AsyncDisposable {
     const state = this.#state;
     this.#state = { kind: "disposed" };
     this.#disposal.abort(new KelpieError("guest-lost", "The connection to the agent was closed"));
+    if (state.kind === "opening") {
+      await state.session.catch(() => undefined);
+      return;
+    }
     if (state.kind !== "open" || state.session.http.destroyed) {
       this.#stream?.destroy();
       return;
@@ -162,6 +166,10 @@ export class AgentConnection implements SessionManager, AsyncDisposable {
     this.#stream?.destroy();
     try {
       const { stream, instanceId } = await openSession({ clock, random, open, answerWithinMs, signal });
+      if (this.closed.aborted) {
+        stream.destroy();
+        throw this.closed.reason;
+      }
       this.#stream = stream;
       const http = startHttp2(stream, this.#windows);
       const session: Session = { http, probe: new SessionProbe(http, clock, probe), instanceId };

@@ -2,6 +2,7 @@
 
 import type { Duplex } from "node:stream";
 import { type Clock, KelpieError, type Random } from "@kelpie/platform";
+import { orAborted } from "../or-aborted.ts";
 import { isRefusedByGuest } from "../vmm/vsock/vsock-connect.ts";
 import { greetAgent } from "./handshake.ts";
 
@@ -52,12 +53,18 @@ export async function openSession({ answerWithinMs, ...options }: OpenOptions): 
  */
 async function openFree(open: OpenOptions["open"], clock: Clock, signal: AbortSignal): Promise<Duplex> {
   for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(2 * pauseMs, longestPauseMs)) {
+    const opening = open(signal);
     try {
-      return await open(signal);
+      return await orAborted(opening, signal);
     } catch (error) {
+      if (signal.aborted) opening.then(leave, () => undefined);
       const isBusy = KelpieError.is(error) && error.code === "unreachable" && error.found === "EAGAIN";
       if (!(isBusy || isRefusedByGuest(error)) || signal.aborted) throw error;
     }
     await clock.sleep(pauseMs, signal);
   }
+}
+
+function leave(stream: Duplex): void {
+  stream.destroy();
 }
