@@ -35,6 +35,9 @@ const messageLimitBytes = (1 << 20) + 1024;
 /** The bytes of a first hello wait in the virtual machine monitor until the agent opens its port. */
 const firstHelloAgainAfterMs = 10_000;
 
+/** More than the signal of whoever waits for a boot allows. */
+const longestBootMs = 3_600_000;
+
 /** How to reach an agent. */
 export interface AgentClientOptions extends AgentConnectionOptions {
   /**
@@ -59,7 +62,7 @@ export interface AttachOptions {
  * it was.
  */
 export class AgentClient implements AsyncDisposable {
-  /** The agent's services in full, for what has no method here. */
+  /** The agent's services in full, for what has no method here: by {@link call}, else they throw Connect's errors and know no deadline. */
   readonly agent: Client<typeof AgentService>;
   readonly processes: Client<typeof ProcessService>;
   readonly system: Client<typeof SystemService>;
@@ -85,7 +88,10 @@ export class AgentClient implements AsyncDisposable {
     this.system = createClient(SystemService, transport);
     const bulk = new BulkConnection(this.#bulk, this.#connection);
     const bulkFiles = createClient(FileService, transportOver(bulk));
-    this.files = new GuestFiles(createClient(FileService, transport), bulkFiles, clock);
+    this.files = new GuestFiles(createClient(FileService, transport), bulkFiles, {
+      clock,
+      connection: this.#connection,
+    });
   }
 
   /** Opens the session, which answers nothing but the handshake. `guest-lost`, or the signal's reason. */
@@ -96,7 +102,12 @@ export class AgentClient implements AsyncDisposable {
   /** Waits until the agent of a booting guest answers. `guest-lost` if its port closes, or the signal's reason. */
   async waitUntilReady(signal: AbortSignal): Promise<void> {
     await this.connect(signal);
-    await this.ping({ signal });
+    await this.ping({ signal, timeoutMs: longestBootMs });
+  }
+
+  /** Has the guest do `what` by one of its services, once. `timeout` after ten seconds or `timeoutMs`, `guest-lost`, `guest-refused`. */
+  call<T>(what: string, options: CallOptions, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    return callGuest(this.#route, what, options, call);
   }
 
   /** Asks for an answer and returns how long it took. */
@@ -150,7 +161,7 @@ export class AgentClient implements AsyncDisposable {
     const id = this.#newId();
     const start = new StartOnce(this.#route, id, spec);
     const what = `start ${request.argv[0]}`;
-    const result = await this.#call(what, options, (signal) => start.askUntil(signal));
+    const result = await this.call(what, options, (signal) => start.askUntil(signal));
     return result.case === "failure" ? notStarted(result.value) : { id, pid: result.value.pid };
   }
 
@@ -165,7 +176,7 @@ export class AgentClient implements AsyncDisposable {
     request: MessageInitShape<typeof ResumeRequestSchema>,
     options: CallOptions = {},
   ): Promise<void> {
-    const { instanceId } = await this.#call("become a machine of its own", options, (signal) =>
+    const { instanceId } = await this.call("become a machine of its own", options, (signal) =>
       this.system.resume(request, { signal }),
     );
     this.#connection.noteInstance(instanceId);
@@ -174,7 +185,7 @@ export class AgentClient implements AsyncDisposable {
   /** Asks the guest to power off; resolves when the agent has agreed. */
   async shutdown(options: CallOptions = {}): Promise<void> {
     const action = PowerAction.POWER_OFF;
-    await this.#call("power off", options, (signal) => this.system.shutdown({ action }, { signal }));
+    await this.call("power off", options, (signal) => this.system.shutdown({ action }, { signal }));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -195,16 +206,12 @@ export class AgentClient implements AsyncDisposable {
 
   /** A call that changes nothing: one that is lost with its connection is made again over the next. */
   #ask<T>(what: string, options: CallOptions, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    return this.#call(what, options, (signal) =>
+    return this.call(what, options, (signal) =>
       call(signal).catch((error: unknown) => {
         if (signal.aborted || this.#connection.closed.aborted || !isLoss(error)) throw error;
         return call(signal);
       }),
     );
-  }
-
-  #call<T>(what: string, options: CallOptions, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    return callGuest(this.#clock, what, options, call);
   }
 }
 

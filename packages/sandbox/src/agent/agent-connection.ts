@@ -3,7 +3,7 @@
 import http2 from "node:http2";
 import type { Duplex } from "node:stream";
 import type { GrpcTransportOptions } from "@connectrpc/connect-node";
-import { type Clock, KelpieError, type Random } from "@kelpie/platform";
+import { cancelled, type Clock, KelpieError, type Random } from "@kelpie/platform";
 import { orAborted } from "../or-aborted.ts";
 import { openSession } from "./open-session.ts";
 import { type Probe, SessionProbe } from "./session-probe.ts";
@@ -52,9 +52,16 @@ interface Session {
   instanceId: string | undefined;
 }
 
+/** A session that is being opened, for as long as somebody waits for it. */
+interface Opening {
+  readonly session: Promise<Session>;
+  readonly left: AbortController;
+  waiting: number;
+}
+
 type State =
   | { readonly kind: "closed" }
-  | { readonly kind: "opening"; readonly session: Promise<Session> }
+  | { readonly kind: "opening"; readonly opening: Opening }
   | { readonly kind: "open"; readonly session: Session }
   | { readonly kind: "disposed" };
 
@@ -68,6 +75,8 @@ export class AgentConnection implements SessionManager, AsyncDisposable {
   #state: State = { kind: "closed" };
   /** The bytes of the last session: an agent that takes leave and stays would keep them open. */
   #stream: Duplex | undefined;
+  /** What was being opened last, which lets go of its bytes when nobody waits for it any more. */
+  #lastOpening: Promise<unknown> = Promise.resolve();
 
   readonly #windows: Windows;
 
@@ -81,9 +90,9 @@ export class AgentConnection implements SessionManager, AsyncDisposable {
     return this.#disposal.signal;
   }
 
-  /** Opens the connection for as long as `signal` allows. `guest-lost`, or the signal's reason. */
-  async connect(signal: AbortSignal, answerWithinMs: number): Promise<void> {
-    await orAborted(this.#session(answerWithinMs, this.#disposal.signal), signal);
+  /** Opens the connection, if it is not open, for as long as `signal` allows. `guest-lost`, or the signal's reason. */
+  async connect(signal: AbortSignal, answerIn: number = answerWithinMs): Promise<void> {
+    await this.#session(answerIn, signal);
   }
 
   /** The instance of the agent that answers, as far as it tells; opens the session if there is none. `guest-lost`, `timeout`. */
@@ -116,12 +125,9 @@ export class AgentConnection implements SessionManager, AsyncDisposable {
     const state = this.#state;
     this.#state = { kind: "disposed" };
     this.#disposal.abort(new KelpieError("guest-lost", "The connection to the agent was closed"));
-    if (state.kind === "opening") {
-      await state.session.catch(() => undefined);
-      return;
-    }
     if (state.kind !== "open" || state.session.http.destroyed) {
       this.#stream?.destroy();
+      await this.#lastOpening;
       return;
     }
     const closed = Promise.withResolvers<undefined>();
@@ -133,54 +139,71 @@ export class AgentConnection implements SessionManager, AsyncDisposable {
 
   async #current(): Promise<Session> {
     using deadline = this.#options.clock.deadline(reconnectWithinMs, "Connecting to the agent");
-    const stop = AbortSignal.any([deadline.signal, this.#disposal.signal]);
-    return await orAborted(this.#session(answerWithinMs, stop), stop);
+    return await this.#session(answerWithinMs, deadline.signal);
   }
 
-  /** The open session, or the one that is being opened, or a new one that is opened until `stop`. */
-  #session(answerWithinMs: number, stop: AbortSignal): Promise<Session> {
+  /** The open session, or the one that is being opened, or a new one. Until `signal`. */
+  async #session(answerIn: number, signal: AbortSignal): Promise<Session> {
     // A session that was destroyed says so a little later.
     if (this.#state.kind === "open" && this.#state.session.http.destroyed) this.#state = { kind: "closed" };
     const state = this.#state;
     switch (state.kind) {
       case "open":
-        return Promise.resolve(state.session);
-      case "opening":
         return state.session;
+      case "opening":
+        return await this.#wait(state.opening, signal);
       case "disposed":
-        return Promise.reject(new KelpieError("guest-lost", "The connection to the agent was closed"));
+        throw new KelpieError("guest-lost", "The connection to the agent was closed");
       case "closed": {
-        const session = this.#open(stop, answerWithinMs);
+        const left = new AbortController();
+        const stop = AbortSignal.any([left.signal, this.#disposal.signal]);
+        const opening = { session: this.#open(stop, answerIn), left, waiting: 0 };
         // Whoever waits for it hears of it; all may have stopped waiting.
-        session.catch(() => undefined);
-        this.#state = { kind: "opening", session };
-        return session;
+        this.#lastOpening = opening.session.catch(() => this.#over(opening));
+        this.#state = { kind: "opening", opening };
+        return await this.#wait(opening, signal);
       }
       default:
         return state satisfies never;
     }
   }
 
-  async #open(signal: AbortSignal, answerWithinMs: number): Promise<Session> {
+  async #wait(opening: Opening, signal: AbortSignal): Promise<Session> {
+    opening.waiting++;
+    try {
+      return await orAborted(opening.session, AbortSignal.any([signal, this.#disposal.signal]));
+    } finally {
+      // Nobody is left: the next to come begins anew.
+      if (--opening.waiting === 0 && this.#over(opening))
+        opening.left.abort(new KelpieError("cancelled", "Nobody waits for the agent any longer"));
+    }
+  }
+
+  /** Whether it was still being opened, which it is no longer. */
+  #over(opening: Opening): boolean {
+    if (this.#state.kind !== "opening" || this.#state.opening !== opening) return false;
+    this.#state = { kind: "closed" };
+    return true;
+  }
+
+  async #open(signal: AbortSignal, answerIn: number): Promise<Session> {
     const { clock, random, open, probe = defaultProbe } = this.#options;
     this.#stream?.destroy();
-    try {
-      const { stream, instanceId } = await openSession({ clock, random, open, answerWithinMs, signal });
-      if (this.closed.aborted) {
-        stream.destroy();
-        throw this.closed.reason;
-      }
-      this.#stream = stream;
-      const http = startHttp2(stream, this.#windows);
-      const session: Session = { http, probe: new SessionProbe(http, clock, probe), instanceId };
-      http.once("close", () => this.#forget(session));
-      http.once("goaway", () => this.#forget(session));
-      this.#state = { kind: "open", session };
-      return session;
-    } catch (error) {
-      if (this.#state.kind === "opening") this.#state = { kind: "closed" };
-      throw error;
+    const { stream, instanceId } = await openSession({
+      ...{ clock, random, open, signal },
+      answerWithinMs: answerIn,
+    });
+    if (signal.aborted) {
+      stream.destroy();
+      throw cancelled(signal);
     }
+    this.#stream = stream;
+    const http = startHttp2(stream, this.#windows);
+    const session: Session = { http, probe: new SessionProbe(http, clock, probe), instanceId };
+    http.once("close", () => this.#forget(session));
+    http.once("goaway", () => this.#forget(session));
+    this.#state = { kind: "open", session };
+    return session;
   }
 
   #forget(session: Session): void {

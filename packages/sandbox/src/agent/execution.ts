@@ -90,20 +90,20 @@ export class Execution implements AsyncIterable<ProcessOutput, ProcessEnd> {
 
   /** Sends a signal to the process's group, or to its leader alone; false where there is nobody to get it. */
   async kill(number: number, options: CallOptions & { leaderOnly?: boolean } = {}): Promise<boolean> {
-    const { processes, clock } = this.#options;
+    const { processes } = this.#options;
     const target = options.leaderOnly === true ? SignalTarget.LEADER : SignalTarget.GROUP;
     const request = { id: this.id, signal: { number, target } };
     const call = (signal: AbortSignal): Promise<{ delivered: boolean }> =>
       processes.signalProcess(request, { signal });
-    return (await callGuest(clock, `signal the process ${this.id}`, options, call)).delivered;
+    return (await callGuest(this.#options, `signal the process ${this.id}`, options, call)).delivered;
   }
 
   /** Tells the process's terminal its size in characters. */
   async resize(rows: number, columns: number, options: CallOptions = {}): Promise<void> {
-    const { processes, clock } = this.#options;
+    const { processes } = this.#options;
     const request = { id: this.id, size: { rows, columns } };
     const call = (signal: AbortSignal): Promise<unknown> => processes.resizeTerminal(request, { signal });
-    await callGuest(clock, `resize the terminal of ${this.id}`, options, call);
+    await callGuest(this.#options, `resize the terminal of ${this.id}`, options, call);
   }
 
   get #what(): string {

@@ -2,8 +2,8 @@
 
 import type { Client } from "@connectrpc/connect";
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { type Clock, KelpieError } from "@kelpie/platform";
-import { callGuest, type CallOptions, neverAborted } from "./call-guest.ts";
+import { KelpieError } from "@kelpie/platform";
+import { callGuest, type CallOptions, type CallRoute, neverAborted } from "./call-guest.ts";
 import {
   type FileService,
   type ImportTarRequestSchema,
@@ -75,12 +75,12 @@ export class GuestFiles {
   readonly #service: Client<typeof FileService>;
   /** The same service on a connection of its own, for what is large. */
   readonly #bulk: Client<typeof FileService>;
-  readonly #clock: Clock;
+  readonly #route: CallRoute;
 
-  constructor(service: Client<typeof FileService>, bulk: Client<typeof FileService>, clock: Clock) {
+  constructor(service: Client<typeof FileService>, bulk: Client<typeof FileService>, route: CallRoute) {
     this.#service = service;
     this.#bulk = bulk;
-    this.#clock = clock;
+    this.#route = route;
   }
 
   /** What is at `path`; undefined where nothing is. */
@@ -308,7 +308,7 @@ export class GuestFiles {
     options: CallOptions,
     call: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
-    return callGuest(this.#clock, `${what} ${name(path)}`, options, call, fileError);
+    return callGuest(this.#route, `${what} ${name(path)}`, options, call, fileError);
   }
 
   /** A call that sends a stream: as long as it takes, until `signal`. An error of the stream's own source comes through. */
@@ -318,7 +318,7 @@ export class GuestFiles {
     signal: AbortSignal,
     call: (stop: AbortSignal, patience: Patience) => Promise<T>,
   ): Promise<T> {
-    using patience = new Patience(this.#clock, `${what} ${name(path)}`);
+    using patience = new Patience(this.#route.clock, `${what} ${name(path)}`);
     const stop = AbortSignal.any([signal, patience.signal]);
     patience.begin();
     try {
@@ -336,7 +336,7 @@ export class GuestFiles {
     call: (stop: AbortSignal) => AsyncIterable<T>,
     saysNothing: (message: T) => boolean,
   ): AsyncGenerator<T> {
-    using patience = new Patience(this.#clock, `${what} ${name(path)}`);
+    using patience = new Patience(this.#route.clock, `${what} ${name(path)}`);
     yield* this.#stream(what, path, signal, (stop) => whileItComes(call(stop), patience, saysNothing));
   }
 

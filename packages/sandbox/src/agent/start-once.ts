@@ -2,10 +2,11 @@
 // meant for, and when it is asked for again after a lost answer, it names the same one.
 
 import type { Client } from "@connectrpc/connect";
-import { type Clock, KelpieError } from "@kelpie/platform";
+import { KelpieError } from "@kelpie/platform";
 import { orAborted } from "../or-aborted.ts";
 import type { AgentConnection } from "./agent-connection.ts";
 import type { ProcessService, ProcessSpec, StartProcessResponse } from "./gen/kelpie/agent/v1/process_pb.ts";
+import type { CallRoute } from "./call-guest.ts";
 import { isLoss, isTimeout, refusingInstance } from "./guest-error.ts";
 
 const firstPauseMs = 10;
@@ -14,10 +15,9 @@ const longestPauseMs = 1000;
 const refusalLimit = 4;
 
 /** Where a start goes. */
-export interface StartRoute {
+export interface StartRoute extends CallRoute {
   readonly processes: Client<typeof ProcessService>;
-  readonly connection: Pick<AgentConnection, "instanceId" | "noteInstance" | "closed">;
-  readonly clock: Clock;
+  readonly connection: Pick<AgentConnection, "connect" | "instanceId" | "noteInstance" | "closed">;
 }
 
 /** What a start came to. */

@@ -63,8 +63,8 @@ class NetworkAttachment implements Attachment {
           nameServers: isClosed ? [] : [networkPlan.nameServer],
         },
       });
-      await onceThere(this.#platform.clock, "configure its network", signal, () =>
-        agent.system.configureNetwork(request, { signal }),
+      await onceThere(this.#platform.clock, "configure its network", signal, (stop) =>
+        agent.system.configureNetwork(request, { signal: stop }),
       );
     };
     // QEMU's own network tells a guest of IPv6 by itself.

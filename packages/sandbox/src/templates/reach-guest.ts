@@ -29,12 +29,13 @@ export async function makeUnique(
   { clock, random }: Platform,
   agent: AgentClient,
   hostname: string,
+  timeoutMs: number,
   signal: AbortSignal,
 ): Promise<void> {
   const entropy = random.bytes(entropyBytes);
   const machineId = uuidDigits(random.bytes(16));
   const unixNs = BigInt(Math.round(clock.nowMs() * 1000)) * 1000n;
-  await agent.resume({ entropy, unixNs, hostname, machineId }, { signal });
+  await agent.resume({ entropy, unixNs, hostname, machineId }, { signal, timeoutMs });
 }
 
 /** A UUID of version 4, as machine-id(5) asks for, as 32 digits. */

@@ -119,7 +119,7 @@ async function startMachine(
     }
     await agent.connect(stop);
     timer.mark("connect");
-    await makeUnique(platform, agent, spec.hostname, stop);
+    await makeUnique(platform, agent, spec.hostname, bootTimeoutMs, stop);
   });
   timer.mark(origin.kind === "restore" ? "make unique" : "boot");
   const held = resources.move();

@@ -27,7 +27,12 @@ export interface FakeAgentBehaviour {
   readonly system?: Partial<ServiceImpl<typeof SystemService>>;
   /** The instance that it says it is when a session starts; an agent of before it could tell says nothing. */
   readonly instance?: () => string | undefined;
+  /** What becomes of every call, whatever it is, once it has arrived; by its path. */
+  readonly fate?: (path: string) => CallFate;
 }
+
+/** An answer; none; the loss of the session; or a refusal. */
+export type CallFate = "answer" | "silence" | "cut" | "refusal";
 
 /** A played agent and a client of it. */
 export interface FakeAgent extends AsyncDisposable {
@@ -72,6 +77,8 @@ async function* counted<T extends Told>(
   }
 }
 
+const refusal = { "content-type": "application/grpc", "grpc-status": "7", "grpc-message": "no" };
+
 /** What a played agent calls itself, where a test does not care. */
 export const playedInstance = "a".repeat(32);
 
@@ -81,6 +88,7 @@ export function playAgent({
   files,
   processes,
   system,
+  fate = () => "answer",
   instance = () => playedInstance,
 }: FakeAgentBehaviour): FakeAgent {
   const router = createConnectRouter({ connect: false, grpcWeb: false });
@@ -91,6 +99,18 @@ export function playAgent({
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
   // Connect's own adapter prints a line for every call whose session is lost, which is what many tests do.
   const answer: RequestListener = (request, response) => {
+    switch (fate(request.url)) {
+      case "answer":
+        break;
+      case "silence":
+        return;
+      case "cut":
+        for (const session of sessions) session.destroy();
+        return;
+      case "refusal":
+        response.writeHead(200, refusal).end();
+        return;
+    }
     const handle = handlers.get(request.url);
     if (handle === undefined) {
       response.writeHead(404).end();

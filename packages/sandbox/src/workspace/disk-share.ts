@@ -3,7 +3,6 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { acquireFileLock, describeError, KelpieError, type Platform } from "@kelpie/platform";
-import { guestError } from "../agent/guest-error.ts";
 import type { Attachment, AttachTarget, FinishTarget, MachineNeeds } from "../lifecycle/attachment.ts";
 import { applyChanges } from "./apply-changes.ts";
 import { changesOf } from "./changes.ts";
@@ -74,12 +73,10 @@ export class DiskShare implements Attachment {
     const record = this.#record;
     if (share.readOnly || record === undefined) return [];
     const mountPoint = share.target;
-    try {
-      // It stands still rather than being unmounted: a process that was left behind may be using it.
-      await agent.system.freezeFileSystem({ mountPoint, thawAfterMs: standsStillMs }, { signal });
-    } catch (error) {
-      throw guestError(`write ${mountPoint} to its disk`, error, signal);
-    }
+    // It stands still rather than being unmounted: a process that was left behind may be using it.
+    await agent.call(`write ${mountPoint} to its disk`, { signal, timeoutMs: standsStillMs }, (stop) =>
+      agent.system.freezeFileSystem({ mountPoint, thawAfterMs: standsStillMs }, { signal: stop }),
+    );
     try {
       const { entries, reports } = await this.#bringHome(record, signal);
       this.#record = { ...record, entries };
@@ -95,7 +92,11 @@ export class DiskShare implements Attachment {
         cause: error,
       });
     } finally {
-      await agent.system.thawFileSystem({ mountPoint }, { signal }).catch(() => undefined);
+      await agent
+        .call(`let ${mountPoint} go on`, { signal }, (stop) =>
+          agent.system.thawFileSystem({ mountPoint }, { signal: stop }),
+        )
+        .catch(() => undefined);
     }
   }
 

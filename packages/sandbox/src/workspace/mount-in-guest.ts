@@ -24,7 +24,9 @@ export async function mountInGuest(
   signal: AbortSignal,
 ): Promise<void> {
   const request = create(MountRequestSchema, { ...mount, waitMs: appearsWithinMs });
-  await onceThere(clock, `mount ${request.target}`, signal, () => agent.system.mount(request, { signal }));
+  await onceThere(clock, `mount ${request.target}`, signal, (stop) =>
+    agent.system.mount(request, { signal: stop }),
+  );
 }
 
 /** Does what needs a device that was just plugged in. The agents of images before 2026-11 do not wait for it: they are asked again. */
@@ -32,18 +34,20 @@ export async function onceThere(
   clock: Clock,
   what: string,
   signal: AbortSignal,
-  attempt: () => Promise<unknown>,
+  attempt: (signal: AbortSignal) => Promise<unknown>,
 ): Promise<void> {
   const start = clock.monotonicMs();
+  using deadline = clock.deadline(2 * appearsWithinMs, `Waiting for the guest to ${what}`);
+  const stop = AbortSignal.any([signal, deadline.signal]);
   for (;;) {
     try {
-      await attempt();
+      await attempt(stop);
       return;
     } catch (error) {
       const errno = ConnectError.from(error).metadata.get("kelpie-errno") ?? "";
       const isOver = clock.monotonicMs() - start > appearsWithinMs;
-      if (isOver || !notYet.includes(errno)) throw guestError(what, error, signal);
+      if (isOver || !notYet.includes(errno)) throw guestError(what, error, stop);
     }
-    await clock.sleep(lookAgainAfterMs, signal);
+    await clock.sleep(lookAgainAfterMs, stop);
   }
 }

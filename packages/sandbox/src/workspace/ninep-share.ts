@@ -10,6 +10,8 @@ import { describeShare, type Share } from "./share.ts";
 
 /** What the kernel has, and what kelpie-init has kept to load for a device that comes later. */
 const kernelLists = ["/proc/filesystems", "/run/kelpie/modules.list"];
+/** For what the guest has in its caches: an emulated disk takes its time. */
+const syncWithinMs = 120_000;
 const listLimitBytes = 64 << 10;
 
 /** See the head of this file. `unsupported` when it is attached to a guest whose kernel has no 9p. */
@@ -50,7 +52,9 @@ export class NinepShare implements Attachment {
 
   /** What the guest wrote is in the directory once its caches are. */
   async finish({ agent, signal }: FinishTarget): Promise<readonly string[]> {
-    await agent.system.sync({}, { signal });
+    await agent.call("write everything to its disks", { signal, timeoutMs: syncWithinMs }, (stop) =>
+      agent.system.sync({}, { signal: stop }),
+    );
     return [];
   }
 

@@ -1,14 +1,17 @@
 // Sessions cut at any byte, stale bytes before and in them, and the agent killed at random: no end of a process may be
 // lost, and none may run twice.
 
-import assert from "node:assert/strict";
 import type { Duplex } from "node:stream";
-import { KelpieError, realPlatform } from "@kelpie/platform";
+import { describeError, KelpieError, realPlatform } from "@kelpie/platform";
 import { AgentClient } from "../../agent/agent-client.ts";
-import { socketPair } from "./socket-pair.ts";
+import { chooseJob, judge } from "./chaos-job.ts";
+import { hostileLink } from "./chaos-link.ts";
 
-/** A hello and its answer, 145 bytes. */
-const handshakeBytes = 150;
+/** Longer than a client tries to come back. */
+const stuckAfterMs = 150_000;
+/** PID 1 waits longer before each start of an agent that dies again and again. */
+const backWithinMs = 60_000;
+const probe = { everyMs: 300, answerWithinMs: 2000 };
 
 /** What chaos to make. */
 export interface ChaosOptions {
@@ -22,123 +25,139 @@ export interface ChaosOptions {
   readonly calmPort: number;
   /** Mean time between kills of the agent; never when absent. Its processes end with it. */
   readonly killEveryMs?: number;
+  /** Kills the agent, so that another is started. Default: as a process of its guest. */
+  readonly kill?: (calm: AgentClient) => Promise<unknown>;
 }
 
 /** What came of it. */
 export interface ChaosResult {
+  /** Processes whose end and output came whole. */
   readonly ended: number;
-  /** Executions that were told that the agent was killed under them. */
+  /** That were told that the agent died under them, and it did. */
   readonly lostWithAgent: number;
+  /** That were told that nobody knows whether they ran, where the agent had died; and how many of those had run. */
+  readonly uncertain: number;
+  readonly uncertainThatRan: number;
+  /** That could not be asked for, as no agent was there. */
+  readonly unreachable: number;
   readonly cuts: number;
   readonly agentKills: number;
+  /** The longest of all, from its start to its end. */
+  readonly slowestMs: number;
+  /** What must not be, by kind. */
+  readonly doubled: readonly string[];
+  readonly lost: readonly string[];
+  readonly garbled: readonly string[];
+  readonly neverRan: readonly string[];
+}
+
+/** What must not be, in all. */
+export function failures({ doubled, lost, garbled, neverRan }: ChaosResult): string[] {
+  return [
+    ...doubled.map((name) => `${name} ran twice`),
+    ...lost.map((what) => `lost: ${what}`),
+    ...garbled.map((what) => `garbled: ${what}`),
+    ...neverRan.map((name) => `${name} ended and never ran`),
+  ];
 }
 
 /** Makes chaos and checks what comes of every process. */
 export async function makeChaos(options: ChaosOptions): Promise<ChaosResult> {
-  const { ports, open, calmPort, forMs, killEveryMs } = options;
+  const { ports, open, calmPort, forMs, killEveryMs, kill = killFromWithin } = options;
   const random = generator(options.seed);
   const book = `/tmp/chaos-${options.seed}-${Math.trunc(performance.now())}`;
   const endMs = performance.now() + forMs;
-  const result = { ended: 0, lostWithAgent: 0, cuts: 0, agentKills: 0 };
-  const started = new Map<string, boolean>();
+  const count = { ended: 0, lostWithAgent: 0, unreachable: 0, cuts: 0, agentKills: 0, slowestMs: 0 };
+  const names = { ended: new Array<string>(), uncertain: new Array<string>() };
+  const wrongs = { lost: new Array<string>(), garbled: new Array<string>() };
+  /** Odd while the agent is killed and not back. */
   let kills = 0;
+  /** The instance that serves; undefined while none does. */
+  let current: string | undefined;
 
   const worker = async (port: number): Promise<void> => {
-    const probe = { everyMs: 300, answerWithinMs: 2000 };
-    const openHostile = async (signal: AbortSignal): Promise<Duplex> => {
-      const stream = await open(port, signal);
-      if (random() < 0.3) stream.write(Buffer.from("\0\0\u0009stale KELPIE-HELLO 1 00"));
-      const garbles = random() < 0.4;
-      // A handshake that is garbled is waited out, so that one is only cut.
-      const least = garbles ? handshakeBytes : 1;
-      return endingAfter(stream, least + Math.trunc(random() ** 3 * 200_000), () => {
-        result.cuts++;
-        if (garbles) stream.write(Buffer.from("KELPIE garbage"));
-        else stream.destroy();
-      });
+    /** Whom the last session was with. */
+    let instance: string | undefined;
+    const events = {
+      onInstance(id: string) {
+        instance = id;
+      },
+      onCut() {
+        count.cuts++;
+      },
     };
+    const openHostile = async (signal: AbortSignal): Promise<Duplex> =>
+      await hostileLink(await open(port, signal), random, events);
     await using client = new AgentClient({ ...realPlatform, probe, open: openHostile });
     for (let serial = 0; performance.now() < endMs; serial++) {
-      const name = `${port}.${serial}`;
-      const code = Math.trunc(random() * 200);
-      const size = Math.trunc(random() ** 2 * 100_000);
-      const script = `echo ${name} >> ${book}; head -c ${size} /dev/zero; sleep 0.0${Math.trunc(random() * 9)}; exit ${code}`;
-      const killsBefore = kills;
-      started.set(name, false);
+      const job = chooseJob(`${port}.${serial}`, book, random);
+      const [killsBefore, startMs] = [kills, performance.now()];
+      const wasStale = instance !== undefined && instance !== current;
       try {
-        const { stdout, end } = await client.exec({ argv: ["/bin/sh", "-c", script] }).collect();
-        assert.deepEqual(end, { kind: "exited", code, cause: "own" }, name);
-        assert.equal(stdout.length, size, name);
-        started.set(name, true);
-        result.ended++;
+        const wrong = judge(job, await job.run(client, AbortSignal.timeout(stuckAfterMs)));
+        if (wrong === undefined) count.ended++;
+        else wrongs.garbled.push(wrong);
+        names.ended.push(job.name);
       } catch (error) {
-        // The only excuse: the agent was killed meanwhile, or had not come back yet.
+        const code = KelpieError.is(error) ? error.code : "none";
+        const isUncertain = code === "guest-lost" && /not known whether/.test(describeError(error));
         const wasAway = kills !== killsBefore || kills % 2 === 1;
-        const isLost = KelpieError.is(error) && (error.code === "guest-lost" || error.code === "timeout");
-        if (!isLost || !wasAway) throw error;
-        result.lostWithAgent++;
+        // The only excuses: the agent was killed meanwhile; or the session was still with one that had been killed before.
+        if (isUncertain && (wasAway || wasStale)) names.uncertain.push(job.name);
+        else if (code === "guest-lost" && wasAway) count.lostWithAgent++;
+        else if (code === "timeout" && wasAway) count.unreachable++;
+        else
+          wrongs.lost.push(
+            `${job.name} after ${Math.trunc(performance.now() - startMs)} ms: ${describeError(error)}`,
+          );
       }
+      count.slowestMs = Math.max(count.slowestMs, Math.trunc(performance.now() - startMs));
     }
   };
 
-  const killer = async (client: AgentClient): Promise<void> => {
+  await using calm = new AgentClient({ ...realPlatform, probe, open: (signal) => open(calmPort, signal) });
+  const look = async (): Promise<void> => {
+    await calm.waitUntilReady(AbortSignal.timeout(backWithinMs));
+    current = (await calm.info()).instanceId;
+  };
+  const killer = async (): Promise<void> => {
     while (killEveryMs !== undefined && performance.now() < endMs) {
       const leftMs = endMs - performance.now();
       const pauseMs = killEveryMs * (0.5 + random());
       await realPlatform.clock.sleep(Math.min(pauseMs, leftMs));
       if (pauseMs > leftMs) return;
       kills++;
-      result.agentKills++;
-      // The shell's parent is the agent, which takes this very process with it.
-      await client
-        .exec({ argv: ["/bin/sh", "-c", "kill -9 $PPID"] })
-        .collect()
-        .catch(() => undefined);
-      // PID 1 waits longer before each start of an agent that dies again and again.
-      await client.waitUntilReady(AbortSignal.timeout(30_000));
+      count.agentKills++;
+      current = undefined;
+      await kill(calm);
+      await look();
       kills++;
     }
   };
-
-  await using calm = new AgentClient({
-    ...realPlatform,
-    probe: { everyMs: 300, answerWithinMs: 2000 },
-    open: (signal) => open(calmPort, signal),
-  });
-  await Promise.all([...ports.map(worker), killer(calm)]);
+  await look();
+  await Promise.all([...ports.map(worker), killer()]);
   const ran = Buffer.from(await calm.files.readAll(book))
     .toString()
     .trim()
     .split("\n");
-  assert.equal(new Set(ran).size, ran.length, "a process ran twice");
-  for (const [name, isEnded] of started)
-    assert.ok(!isEnded || ran.includes(name), `${name} ended and never ran`);
   await calm.files.remove(book);
-  return result;
+  const once = new Set(ran);
+  return {
+    ...count,
+    ...wrongs,
+    uncertain: names.uncertain.length,
+    uncertainThatRan: names.uncertain.filter((name) => once.has(name)).length,
+    doubled: ran.filter((name, index) => ran.indexOf(name) !== index),
+    neverRan: names.ended.filter((name) => !once.has(name)),
+  };
 }
 
-/** `stream`, on which `onEnd` is called at this very byte of what goes either way, and nothing passes after it. */
-async function endingAfter(stream: Duplex, sizeBytes: number, onEnd: () => void): Promise<Duplex> {
-  const [ours, inner] = await socketPair();
-  let left = sizeBytes;
-  const pass = (from: Duplex, to: Duplex): void => {
-    from.on("error", () => to.destroy());
-    from.on("close", () => to.destroy());
-    // An end that the host's side lets go of: the port has to be free for its next session.
-    from.on("end", () => to.destroy());
-    from.on("data", (chunk: Buffer) => {
-      if (left <= 0) return;
-      if (!to.destroyed && !to.write(chunk.subarray(0, left))) {
-        from.pause();
-        to.once("drain", () => from.resume());
-      }
-      left -= chunk.length;
-      if (left <= 0) onEnd();
-    });
-  };
-  pass(stream, inner);
-  pass(inner, stream);
-  return ours;
+/** The shell's parent is the agent, which takes this very process with it. */
+async function killFromWithin(calm: AgentClient): Promise<void> {
+  await calm
+    .exec({ argv: ["/bin/sh", "-c", "kill -9 $PPID"] })
+    .collect()
+    .catch(() => undefined);
 }
 
 /** Numbers from 0 to 1, the same for the same seed (mulberry32). */
