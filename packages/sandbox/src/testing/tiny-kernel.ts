@@ -1,9 +1,7 @@
 // A guest of some bytes for amd64 that needs nothing of a processor but to run, for monitors that enter a kernel directly: it
 // writes to the serial port what it was given, and then resets the machine or goes on writing.
 
-const loadAddress = 0x100_0000;
-const headerBytes = 64;
-const programHeaderBytes = 56;
+import { amd64Kernel } from "../vmm/probe/probe-programs.ts";
 
 // Documentation/arch/x86/boot.rst: rsi points to the boot parameters.
 const telling = [
@@ -32,23 +30,5 @@ const ends = {
 /** An ELF kernel, entered in 64-bit mode, that writes the command line and the initrd, a line each, and what it does then. */
 export function tinyKernel(end: "resets" | "ticks" = "resets"): Buffer {
   const program = Buffer.from([...telling, ...ends[end]].join("").replaceAll(" ", ""), "hex");
-  const head = Buffer.alloc(headerBytes + programHeaderBytes);
-  head.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]);
-  head.writeUInt16LE(2, 16); // an executable
-  head.writeUInt16LE(62, 18); // for x86-64
-  head.writeUInt32LE(1, 20);
-  head.writeBigUInt64LE(BigInt(loadAddress), 24); // the entry
-  head.writeBigUInt64LE(BigInt(headerBytes), 32); // the program headers
-  head.writeUInt16LE(headerBytes, 52);
-  head.writeUInt16LE(programHeaderBytes, 54);
-  head.writeUInt16LE(1, 56);
-  head.writeUInt32LE(1, headerBytes); // to be loaded
-  head.writeUInt32LE(5, headerBytes + 4); // read and executed
-  head.writeBigUInt64LE(BigInt(head.length), headerBytes + 8);
-  head.writeBigUInt64LE(BigInt(loadAddress), headerBytes + 16);
-  head.writeBigUInt64LE(BigInt(loadAddress), headerBytes + 24);
-  head.writeBigUInt64LE(BigInt(program.length), headerBytes + 32);
-  head.writeBigUInt64LE(BigInt(program.length), headerBytes + 40);
-  head.writeBigUInt64LE(4096n, headerBytes + 48);
-  return Buffer.concat([head, program]);
+  return amd64Kernel(program);
 }

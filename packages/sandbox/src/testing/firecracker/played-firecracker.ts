@@ -33,6 +33,7 @@ const { values } = parseArgs({
     "api-sock": { type: "string" },
     id: { type: "string" },
     level: { type: "string" },
+    "log-path": { type: "string" },
   },
 });
 /** The longest command line that there is room for. */

@@ -14,14 +14,15 @@ export const firecrackerBackend: Backend = {
     if (installation === undefined) {
       throw new KelpieError("missing-tool", "firecracker is not installed", { help: installFirecracker });
     }
-    const why = await whyNoGuests(platform, options);
+    const vmm = firecrackerVmm(platform, installation, options.home);
+    const why = await whyNoGuests(platform, options, { vmm, buildId: installation.buildId });
     if (why !== undefined) {
       throw new KelpieError("unsupported", "Firecracker cannot run guests on this machine", {
         found: why,
         help: "QEMU can: --vmm qemu",
       });
     }
-    return firecrackerVmm(platform, installation, options.home);
+    return vmm;
   },
   attach: (platform, directory) =>
     KeptMachine.attach(platform, directory, firecrackerControl(platform, directory)),
@@ -30,7 +31,8 @@ export const firecrackerBackend: Backend = {
     if (installation === undefined)
       return { kind: "missing", found: "not installed", fix: installFirecracker };
     const found = `${installation.version} (${installation.program})`;
-    const why = await whyNoGuests(platform, options);
+    const vmm = firecrackerVmm(platform, installation, options.home);
+    const why = await whyNoGuests(platform, options, { vmm, buildId: installation.buildId });
     return why === undefined ? { kind: "usable", found } : { kind: "unusable", found, why };
   },
 };

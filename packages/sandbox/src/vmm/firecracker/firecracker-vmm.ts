@@ -15,9 +15,9 @@ import type { VirtualMachine, Vmm, VmSpec } from "../vmm.ts";
 import type { ApiCall } from "./api-client.ts";
 import { bootCalls, firecrackerFiles, restoreCall } from "./calls.ts";
 import { firecrackerCapabilities } from "./capabilities.ts";
-import { consolePipe, withConsolePipe } from "./console-pipe.ts";
 import type { FirecrackerInstallation } from "./find-firecracker.ts";
 import { FirecrackerMachine } from "./firecracker-machine.ts";
+import { pipeNames, withPipes } from "./output-pipes.ts";
 import { copyDisk } from "./root-disk.ts";
 
 const maxProcessors = 32;
@@ -55,7 +55,7 @@ export class FirecrackerVmm implements Vmm {
       return await this.#start(spec, signal);
     } catch (error) {
       // Another start may be tried in the same directory: a boot where nothing could be restored.
-      for (const file of [...Object.values(firecrackerFiles), consolePipe]) {
+      for (const file of [...Object.values(firecrackerFiles), ...pipeNames]) {
         await this.#platform.files.remove(join(runDirectory, file));
       }
       throw error;
@@ -118,8 +118,9 @@ export class FirecrackerVmm implements Vmm {
   async #startProcess({ runDirectory, keep }: VmSpec): Promise<MonitorProcess> {
     const { processes } = this.#platform;
     const { program } = this.#setting.installation;
-    // Its own log would go where the console goes; what it refuses is told by the API.
-    const command: Command = { program, args: ["--api-sock", firecrackerFiles.api, "--level", "Off"] };
+    // Its log would go where the console goes. What it refuses the API tells; that KVM gave up, the log alone.
+    const log = ["--level", "Error", "--log-path", "/proc/self/fd/2"];
+    const command: Command = { program, args: ["--api-sock", firecrackerFiles.api, ...log] };
     if (keep !== undefined) {
       // The keeper takes the console from descriptor 3, which is a pipe, and has nothing to say to its input.
       const console = 'exec "$@" >&3 3>&- </dev/null';
@@ -128,7 +129,7 @@ export class FirecrackerVmm implements Vmm {
       const keeperPid = await launchKeeper(this.#platform, tied, keep, { cwd: runDirectory });
       return await keptMonitorProcess(this.#platform, keeperPid, runDirectory);
     }
-    const tied = await tieToUs(this.#platform, withConsolePipe(command), { withoutPower: true });
+    const tied = await tieToUs(this.#platform, withPipes(command), { withoutPower: true });
     const child = await processes.spawn(tied.program, tied.args, {
       cwd: runDirectory,
       stdin: tied.needsStdinPipe ? "pipe" : "ignore",

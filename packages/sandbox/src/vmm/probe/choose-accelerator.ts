@@ -1,20 +1,10 @@
 // Which accelerator a guest gets: hardware virtualisation where it is proven to work, emulation otherwise.
 
-import { join } from "node:path";
-import {
-  type Architecture,
-  type Files,
-  hostBootId,
-  type Platform,
-  readTextIfPresent,
-  tryParseJson,
-  writeFileAtomic,
-} from "@kelpie/platform";
+import { type Architecture, hostBootId, type Platform } from "@kelpie/platform";
 import { type Accelerator, hardwareAccelerator } from "../qemu/accelerator.ts";
 import type { QemuInstallation } from "../qemu/find-qemu.ts";
-import { probeAccelerator, type ProbeResult } from "./probe-accelerator.ts";
-
-const recordLimitBytes = 16 << 10;
+import { keptVerdict } from "./kept-verdict.ts";
+import { probeAccelerator } from "./probe-accelerator.ts";
 
 /** The choice, and for people why it is emulation. */
 export interface AcceleratorChoice {
@@ -39,17 +29,11 @@ export async function chooseAccelerator(
   if (hardware === undefined) {
     return emulation(`a guest for ${architecture} has another kind of processor than this host`, false);
   }
-  const directory = join(home, "cache");
-  const path = join(directory, `accelerator-${architecture}.json`);
   // A host that was started anew may have a new kernel, which brings what was missing.
   const key = `${hardware} ${await hostBootId(platform.files)} ${qemu.buildId}`;
-  const known = await readRecord(platform.files, path, key);
-  const result = known ?? (await probeAccelerator(platform, qemu.program, architecture, hardware, signal));
-  if (known === undefined) {
-    await platform.files.makeDirectory(directory);
-    await writeFileAtomic(platform, path, `${JSON.stringify({ key, ...result })}\n`);
-  }
-  const isNews = known === undefined;
+  const { result, isNews } = await keptVerdict(platform, home, `accelerator-${architecture}`, key, () =>
+    probeAccelerator(platform, qemu.program, architecture, hardware, signal),
+  );
   return result.works
     ? { accelerator: hardware, fallback: undefined, isNews }
     : emulation(result.reason, isNews);
@@ -61,19 +45,4 @@ function emulation(reason: string, isNews: boolean): AcceleratorChoice {
     isNews,
     fallback: `No hardware virtualisation (${reason}): the guest is emulated, which is slower.`,
   };
-}
-
-/** The kept result for `key`; undefined where there is none, or it is another's, or it cannot be read. */
-async function readRecord(files: Files, path: string, key: string): Promise<ProbeResult | undefined> {
-  const text = await readTextIfPresent(files, path, recordLimitBytes);
-  if (text === undefined) return undefined;
-  const record = tryParseJson(text);
-  if (typeof record !== "object" || record === null || !("key" in record) || !("works" in record)) {
-    return undefined;
-  }
-  if (record.key !== key) return undefined;
-  if (record.works === true) return { works: true };
-  return "reason" in record && typeof record.reason === "string"
-    ? { works: false, reason: record.reason }
-    : undefined;
 }

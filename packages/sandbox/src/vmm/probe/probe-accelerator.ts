@@ -8,18 +8,13 @@ import { ByteTail } from "../byte-tail.ts";
 import type { Accelerator } from "../qemu/accelerator.ts";
 import { flatten } from "../qemu/option.ts";
 import { tieToUs } from "../tied-command.ts";
+import type { ProbeResult } from "./kept-verdict.ts";
 import { probeImage, probeOptions } from "./probe-arguments.ts";
 import { probeAnswer } from "./probe-programs.ts";
 
 /** With hardware virtualisation an answer takes about 0.1 s. */
 const answerWithinMs = 5_000;
 const keptOutputBytes = 4096;
-
-/** What the probe found. */
-export type ProbeResult =
-  | { readonly works: true }
-  /** `reason` is for a person: QEMU's words, or that nothing came. */
-  | { readonly works: false; readonly reason: string };
 
 /** Runs the probe's guest. Any failure but the signal's is a result. */
 export async function probeAccelerator(

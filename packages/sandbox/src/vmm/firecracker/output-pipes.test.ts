@@ -1,10 +1,10 @@
-// The pipe of Firecracker's console.
+// The pipes of Firecracker's console and log.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { realPlatform } from "@kelpie/platform";
 import type { Command } from "../tied-command.ts";
-import { withConsolePipe } from "./console-pipe.ts";
+import { withPipes } from "./output-pipes.ts";
 
 const { clock, files, processes } = realPlatform;
 const bytes = 40_000;
@@ -29,23 +29,33 @@ test("a program that does not wait is refused nothing that it writes while nobod
   const command = { program: process.execPath, args: ["-e", hasty] };
   // What a child of Node.js's has without the pipe.
   assert.deepEqual(await endOf(command, home.path), { kind: "exited", code: 8 });
-  assert.deepEqual(await endOf(withConsolePipe(command), home.path), { kind: "exited", code: 7 });
+  assert.deepEqual(await endOf(withPipes(command), home.path), { kind: "exited", code: 7 });
   assert.deepEqual(await files.list(home.path), []);
 });
 
 test("what is written through the pipe arrives", async () => {
   await using home = await files.temporaryDirectory("kelpie-fc-");
-  const { program, args } = withConsolePipe({ program: process.execPath, args: ["-e", hasty] });
+  const { program, args } = withPipes({ program: process.execPath, args: ["-e", hasty] });
   await using child = await processes.spawn(program, args, { cwd: home.path, stdin: "ignore" });
   let count = 0;
   for await (const chunk of child.stdout ?? []) count += (chunk as Uint8Array).length;
   assert.equal(count, bytes);
 });
 
+test("what is written to standard error arrives there, by its number and by its path", async () => {
+  await using home = await files.temporaryDirectory("kelpie-fc-");
+  const script = "echo one >&2; echo two >>/proc/self/fd/2";
+  const { program, args } = withPipes({ program: "/bin/sh", args: ["-c", script] });
+  await using child = await processes.spawn(program, args, { cwd: home.path, stdin: "ignore" });
+  let text = "";
+  for await (const chunk of child.stderr ?? []) text += String(chunk);
+  assert.equal(text, "one\ntwo\n");
+});
+
 test("a program that is killed is told so, and nothing is left of its pipe", async () => {
   await using home = await files.temporaryDirectory("kelpie-fc-");
   const command = { program: "/bin/sh", args: ["-c", "echo up; exec sleep 100"] };
-  const { program, args } = withConsolePipe(command);
+  const { program, args } = withPipes(command);
   await using child = await processes.spawn(program, args, { cwd: home.path, stdin: "ignore" });
   const ended = new Promise((resolve) => child.stdout?.once("end", resolve));
   await new Promise((resolve) => child.stdout?.once("data", resolve));
