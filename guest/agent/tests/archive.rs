@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::Ordering;
 use support::{Agent, Channel, at, directory, read};
 use tonic::{Code, Status};
 
@@ -304,11 +305,12 @@ async fn links_that_are_changed_while_an_archive_comes_lead_nowhere() {
     std::fs::create_dir_all(root.join("d/e")).unwrap();
     // The directory that files go to is now itself, now a link out, at both of its levels.
     let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let swaps = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));
     let swapping = std::thread::spawn({
-        let (stop, root, outside) = (std::sync::Arc::clone(&stop), root.clone(), outside.clone());
+        let (stop, swaps) = (std::sync::Arc::clone(&stop), std::sync::Arc::clone(&swaps));
+        let (root, outside) = (root.clone(), outside.clone());
         move || {
-            let mut swaps = 0_u64;
-            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+            while !stop.load(Ordering::Relaxed) {
                 for name in ["d", "d/e"] {
                     let (here, aside) = (root.join(name), root.join("aside"));
                     if std::fs::rename(&here, &aside).is_ok() {
@@ -317,26 +319,27 @@ async fn links_that_are_changed_while_an_archive_comes_lead_nowhere() {
                         let _ = std::fs::remove_file(&here);
                         let _ = std::fs::remove_dir_all(&here);
                         let _ = std::fs::rename(&aside, &here);
-                        swaps += 1;
+                        swaps.fetch_add(1, Ordering::Relaxed);
                     }
                 }
             }
-            swaps
         }
     });
     let (mut taken, mut refused) = (0, 0);
-    let end = std::time::Instant::now() + std::time::Duration::from_secs(2);
-    while std::time::Instant::now() < end {
+    let begun = std::time::Instant::now();
+    // On a busy machine one of the two may hardly run for seconds.
+    let has_met = |refused: u32| swaps.load(Ordering::Relaxed) > 20 && refused > 0;
+    while begun.elapsed().as_secs() < 2 || (!has_met(refused) && begun.elapsed().as_secs() < 60) {
         let open = ImportTarOpen { no_sync: true, ..import_to(&root) };
         match import(&channel, open, &archive).await {
             Ok(_) => taken += 1,
             Err(_) => refused += 1,
         }
     }
-    stop.store(true, std::sync::atomic::Ordering::Relaxed);
-    let swaps = swapping.join().unwrap();
+    stop.store(true, Ordering::Relaxed);
+    swapping.join().unwrap();
     assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 0, "something was made outside");
-    assert!(swaps > 20 && refused > 0, "{swaps} swaps, {taken} taken, {refused} refused");
+    assert!(has_met(refused), "{swaps:?} swaps, {taken} taken, {refused} refused");
 }
 
 #[tokio::test]
