@@ -77,6 +77,13 @@ const places: readonly Place[] = [
   { what: "a path longer than a socket's", home: () => at("x".repeat(120)), doctor: broken },
 ];
 
+test("what needs no KELPIE_HOME does not mind a wrong one", () => {
+  for (const args of [["--version"], ["completion", "bash"], ["schema", "error"], ["run", "--help"]]) {
+    const { code, text } = kelpie(at("file"), ...args);
+    assert.equal(code, 0, `${args.join(" ")}: ${text}`);
+  }
+});
+
 for (const { what, home, look, keep, doctor } of places) {
   describe(`KELPIE_HOME as ${what}`, { skip: process.platform === "linux" ? false : "Linux's /proc" }, () => {
     test("is looked at", () => {

@@ -9,6 +9,7 @@ const maxManifestBytes = 1 << 20;
 const manifest = z.object({ version: z.string() });
 
 export const version = command({
+  withoutHome: true,
   options: {},
   async run({ platform, terminal, installation }) {
     const path = join(installation.root, "package.json");

@@ -1,8 +1,7 @@
 // What the host has recorded of a sandbox: its console and its monitor's words, at once or as they come.
 
-import { printable } from "@kelpie/platform";
 import { join } from "node:path";
-import type { Platform } from "@kelpie/platform";
+import { type Platform, printable } from "@kelpie/platform";
 import { keptText } from "../vmm/keeper/kept-files.ts";
 import { keeperFiles } from "../vmm/keeper/keeper-script.ts";
 import { attachMachine } from "../vmm/backends.ts";
