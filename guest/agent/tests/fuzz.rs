@@ -1,6 +1,9 @@
 //! Fuzz targets: the parsers of what hosts send, in this process. Deterministic; `npm run fuzz` gives them longer, by
 //! `KELPIE_FUZZ_SECONDS`, and reads what came of it from `runs.jsonl` in `KELPIE_FUZZ_OUTPUT`.
 
+#[path = "support/noise.rs"]
+mod noise;
+
 use kelpie_guest::api;
 use kelpie_guest::file::tar::pax;
 use kelpie_guest::file::tar::unpack::{Options, Unpacker};
@@ -8,6 +11,7 @@ use kelpie_guest::process::{plan::plan, users::Users};
 use kelpie_guest::session::hello::{HELLO_LEN, HelloScanner};
 use kelpie_guest::session::watch::{FrameWatch, Verdict};
 use kelpie_guest::system::{mount, network};
+use noise::Noise;
 use prost::Message;
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use std::fmt::Write as _;
@@ -19,25 +23,7 @@ use std::time::{Duration, Instant};
 const LEAST_RUNS: u32 = 500;
 const LONGEST: Duration = Duration::from_secs(5);
 
-/// xorshift: the same numbers for the same seed, on every machine.
-struct Noise(u64);
-
 impl Noise {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        usize::try_from(self.next() % limit.max(1) as u64).unwrap()
-    }
-
-    fn byte(&mut self) -> u8 {
-        self.next().to_le_bytes()[0]
-    }
-
     /// One of the corpus, with a few changes of any kind.
     fn mutate(&mut self, corpus: &[Vec<u8>]) -> Vec<u8> {
         let mut bytes = corpus[self.below(corpus.len())].clone();

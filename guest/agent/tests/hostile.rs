@@ -1,32 +1,21 @@
 //! Bytes that no host and no archive would send: whatever comes, the agent goes on, in time and in bounds.
 
+#[path = "support/noise.rs"]
+mod noise;
 mod support;
 
 use kelpie_guest::api::ImportTarOpen;
 use kelpie_guest::api::import_tar_request::Part;
 use kelpie_guest::api::{ImportTarRequest, PingRequest};
+use noise::Noise;
 use std::time::{Duration, Instant};
 use support::{Agent, DEADLINE};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
-/// xorshift: the same bytes for the same seed, on every machine.
-struct Noise(u64);
-
 impl Noise {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        usize::try_from(self.next() % limit as u64).unwrap()
-    }
-
     fn bytes(&mut self, length: usize) -> Vec<u8> {
-        (0..length).map(|_| self.next().to_le_bytes()[0]).collect()
+        (0..length).map(|_| self.byte()).collect()
     }
 
     /// Changes, removes, repeats or adds something, a few times.
@@ -71,7 +60,7 @@ async fn sessions_of_damaged_bytes_end_by_themselves_and_leave_nothing() {
             let length = noise.below(300);
             let told = if noise.below(5) == 0 { noise.below(1 << 24) } else { length };
             bytes.extend_from_slice(&u32::try_from(told).unwrap().to_be_bytes()[1..]);
-            bytes.extend([u8::try_from(noise.below(12)).unwrap(), noise.next().to_le_bytes()[0], 0, 0, 0, 1]);
+            bytes.extend([u8::try_from(noise.below(12)).unwrap(), noise.byte(), 0, 0, 0, 1]);
             bytes.extend(noise.bytes(length));
         }
         if noise.below(2) == 0 {

@@ -5,17 +5,23 @@ use std::process::{Command, Output, Stdio};
 
 const INIT: &str = env!("CARGO_BIN_EXE_kelpie-init");
 
-/// kelpie-init as PID 1 of a new PID namespace, with a `/proc` of its own and the mark that container runtimes set.
-fn container(arguments: &[&str]) -> Command {
+/// What follows as PID 1 of a new PID namespace, with a `/proc` of its own.
+fn namespaces() -> Command {
     let mut command = Command::new("unshare");
+    command.args([
+        "--user",
+        "--map-root-user",
+        "--pid",
+        "--fork",
+        "--mount-proc",
+    ]);
     command
-        .args([
-            "--user",
-            "--map-root-user",
-            "--pid",
-            "--fork",
-            "--mount-proc",
-        ])
+}
+
+/// kelpie-init there, with the mark that container runtimes set.
+fn container(arguments: &[&str]) -> Command {
+    let mut command = namespaces();
+    command
         .arg(INIT)
         .args(arguments)
         .env("container", "test")
@@ -133,15 +139,8 @@ fn a_process_that_is_not_the_first_becomes_its_command() {
 #[test]
 fn without_the_right_to_mount_it_is_an_ordinary_init_wherever_it_runs() {
     // No mark of a container's maker: only what the process may do tells.
-    let mut command = Command::new("unshare");
+    let mut command = namespaces();
     command
-        .args([
-            "--user",
-            "--map-root-user",
-            "--pid",
-            "--fork",
-            "--mount-proc",
-        ])
         .args([
             "setpriv",
             "--bounding-set=-sys_admin",

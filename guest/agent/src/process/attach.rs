@@ -2,7 +2,7 @@
 
 use super::lock;
 use super::outputs::{Piece, STREAMS};
-use super::table::{Process, State};
+use super::record::{Process, State};
 use crate::api::process_event::Event;
 use crate::api::{Output, OutputLost, OutputStream, ProcessEvent};
 use std::sync::Arc;

@@ -5,8 +5,8 @@
 
 use super::lock;
 use super::outputs::{Outputs, STDERR, STDOUT, STREAMS};
+use super::record::{Process, State, Timing};
 use super::stdin::Stdin;
-use super::table::{Process, State, Timing};
 use crate::api::exit::Status;
 use crate::api::{Exit, ExitCause};
 use std::collections::{HashMap, VecDeque};

@@ -5,6 +5,7 @@ pub mod cgroup;
 pub mod departed;
 pub mod outputs;
 pub mod plan;
+pub mod record;
 pub mod ring;
 pub mod service;
 pub mod spawn;

@@ -3,9 +3,10 @@
 use super::attach::Reader;
 use super::lock;
 use super::outputs::STREAMS;
+use super::record::Process;
 use super::spawn::set_size;
 use super::supervise::send;
-use super::table::{Process, Table};
+use super::table::Table;
 use crate::api::exec_request::Request as ExecPart;
 use crate::api::process_event::Event;
 use crate::api::process_service_server::ProcessService;

@@ -2,7 +2,8 @@
 
 use super::lock;
 use super::outputs::{STDERR, STDOUT, STREAMS};
-use super::table::{Process, State, Table};
+use super::record::{Process, State};
+use super::table::Table;
 use crate::api::exit::Status as ExitStatus;
 use crate::api::{Exit, ExitCause, SignalTarget, Usage};
 use crate::clock;
