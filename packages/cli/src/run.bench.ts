@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { ImageStore } from "@kelpie/images";
 import { kelpieHome, realPlatform } from "@kelpie/platform";
 import { Sandbox } from "@kelpie/sandbox";
-import type { BenchCase, BenchSkip } from "../../../tools/bench/case.ts";
+import type { BenchCase, BenchSkip, PreparedBench } from "../../../tools/bench/case.ts";
 import { succeeds } from "./testing/kelpie-command.ts";
 
 const image = "kelpie-debian-own-kernel";
@@ -18,36 +18,26 @@ async function missing(): Promise<BenchSkip | undefined> {
   return here.some(({ name }) => name === image) ? undefined : { skip: `there is no ${image} in ${home}` };
 }
 
-function typed(name: string, rest: Pick<BenchCase, "goal" | "runs">, options: readonly string[]): BenchCase {
-  return {
-    name,
-    ...rest,
-    warmUps: 3,
-    prepare: async () =>
-      (await missing()) ?? {
-        run: () => void succeeds(home, ["run", "--image", image, ...options, "--", "true"]),
-      },
-  };
+type Rest = Pick<BenchCase, "goal" | "runs">;
+
+function inImage(name: string, rest: Rest, run: PreparedBench["run"]): BenchCase {
+  return { name, ...rest, warmUps: 3, prepare: async () => (await missing()) ?? { run } };
+}
+
+function typed(name: string, rest: Rest, options: readonly string[]): BenchCase {
+  return inImage(name, rest, () => void succeeds(home, ["run", "--image", image, ...options, "--", "true"]));
 }
 
 /** From the call until a sandbox is there, and with its first command. */
-function created(name: string, rest: Pick<BenchCase, "goal" | "runs">, withCommand: boolean): BenchCase {
-  return {
-    name,
-    ...rest,
-    warmUps: 3,
-    prepare: async () =>
-      (await missing()) ?? {
-        run: async () => {
-          const startMs = performance.now();
-          await using sandbox = await Sandbox.create({ image, home, start: "warm" });
-          if (!withCommand) return performance.now() - startMs;
-          const { end } = await sandbox.exec({ argv: ["true"] }).collect();
-          assert.equal(end.kind, "exited");
-          return performance.now() - startMs;
-        },
-      },
-  };
+function created(name: string, rest: Rest, withCommand: boolean): BenchCase {
+  return inImage(name, rest, async () => {
+    const startMs = performance.now();
+    await using sandbox = await Sandbox.create({ image, home, start: "warm" });
+    if (!withCommand) return performance.now() - startMs;
+    const { end } = await sandbox.exec({ argv: ["true"] }).collect();
+    assert.equal(end.kind, "exited");
+    return performance.now() - startMs;
+  });
 }
 
 const cases: readonly BenchCase[] = [

@@ -7,6 +7,7 @@ import { after, before, describe, test } from "node:test";
 import { ConnectError } from "@connectrpc/connect";
 import { KelpieError, realPlatform } from "@kelpie/platform";
 import { type AgentVm, bootAgentVm } from "../testing/agent-vm.ts";
+import { shellOutput } from "../testing/shell-output.ts";
 import { findTestImage } from "../testing/test-image.ts";
 import { AgentClient } from "./agent-client.ts";
 
@@ -26,11 +27,7 @@ describe("the agent in a machine", { skip: "skip" in found ? found.skip : false,
     await vm[Symbol.asyncDispose]();
   });
 
-  const shell = async (script: string): Promise<string> => {
-    const { stdout, stderr, end } = await client.exec({ argv: ["sh", "-c", script] }).collect();
-    assert.deepEqual(end, { kind: "exited", code: 0, cause: "own" }, Buffer.from(stderr).toString());
-    return Buffer.from(stdout).toString();
-  };
+  const shell = (script: string): Promise<string> => shellOutput(client, script);
   const refused = (errno: string) => (error: unknown) =>
     error instanceof ConnectError && error.metadata.get("kelpie-errno") === errno;
 

@@ -6,6 +6,7 @@ import { after, before, describe, test } from "node:test";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { type AgentVm, bootAgentVm } from "../testing/agent-vm.ts";
 import { readings, runOutput } from "../testing/output-memory.ts";
+import { shellOutput } from "../testing/shell-output.ts";
 import { findTestImage } from "../testing/test-image.ts";
 import type { AgentClient } from "./agent-client.ts";
 import { AgentState, type WatchEventsResponse } from "./gen/kelpie/agent/v1/agent_pb.ts";
@@ -53,11 +54,7 @@ describe("a guest in a machine", { skip: "skip" in found ? found.skip : false, t
     await vm[Symbol.asyncDispose]();
   });
 
-  const shell = async (script: string): Promise<string> => {
-    const { stdout, stderr, end } = await client.exec({ argv: ["sh", "-c", script] }).collect();
-    assert.deepEqual(end, { kind: "exited", code: 0, cause: "own" }, Buffer.from(stderr).toString());
-    return Buffer.from(stdout).toString();
-  };
+  const shell = (script: string): Promise<string> => shellOutput(client, script);
 
   test("says what it is, and how it booted", async () => {
     const info = await client.info();

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { architectures, realPlatform, type TemporaryDirectory } from "@kelpie/platform";
 import { Sandbox, type SandboxOptions } from "../index.ts";
+import { shellOutput } from "../testing/shell-output.ts";
 import { findTestImage } from "../testing/test-image.ts";
 import { openQemu } from "../vmm/qemu/qemu-vmm.ts";
 import type { BootImage } from "../vmm/vmm.ts";
@@ -82,9 +83,7 @@ function describeTemplates(image: BootImage): void {
 }
 
 async function output(sandbox: Sandbox, script: string): Promise<string> {
-  const { stdout, end } = await sandbox.exec({ argv: ["sh", "-c", script] }).collect();
-  assert.deepEqual(end, { kind: "exited", code: 0, cause: "own" });
-  return Buffer.from(stdout).toString().trim();
+  return (await shellOutput(sandbox, script)).trim();
 }
 
 /** What must differ from one machine to the next; randomness is read by two processes. */
