@@ -13,12 +13,14 @@ export async function recordConsole(
   log: ConsoleLog,
 ): Promise<void> {
   if (stdout === undefined) return;
-  const file = await files.open(path, "create", 0o600).catch(() => undefined);
+  // It is read from the first moment: Node.js throws away what nobody reads when the process ends.
+  const opening = files.open(path, "create", 0o600).catch(() => undefined);
   let written = 0;
   try {
     const chunks: AsyncIterable<Uint8Array> = stdout;
     for await (const chunk of chunks) {
       log.append(chunk);
+      const file = await opening;
       const kept = chunk.subarray(0, fileLimitBytes - written);
       if (file === undefined || kept.length === 0) continue;
       // Not later than the next chunk: a machine that ends badly leaves its last words in the file.
@@ -28,6 +30,6 @@ export async function recordConsole(
   } catch {
     // The pipe broke because the machine was killed: what came before is recorded.
   } finally {
-    await file?.close().catch(() => undefined);
+    await (await opening)?.close().catch(() => undefined);
   }
 }
