@@ -19,6 +19,8 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { parseArgs } from "node:util";
 import type { Duplex } from "node:stream";
 import { identifyKernel } from "@kelpie/formats";
+import { realPlatform } from "@kelpie/platform";
+import { untilStopped } from "../../until-stopped.ts";
 import { playAgent } from "../fake-agent.ts";
 import { factFor, wrongWith } from "./api-facts.ts";
 
@@ -121,7 +123,7 @@ async function carryOut(method: string, url: string, body: Record<string, unknow
       await startGuest();
       return undefined;
     case "PATCH /vm":
-      turn(body["state"] === "Paused" ? "Paused" : "Running");
+      await turn(body["state"] === "Paused" ? "Paused" : "Running");
       return undefined;
     case "PUT /snapshot/create":
       save(String(body["snapshot_path"]), String(body["mem_file_path"]));
@@ -266,9 +268,10 @@ function serveVsock(connection: Socket): void {
   });
 }
 
-function turn(next: "Running" | "Paused"): void {
+async function turn(next: "Running" | "Paused"): Promise<void> {
   state = next;
   agent?.kill(next === "Paused" ? "SIGSTOP" : "SIGCONT");
+  if (next === "Paused" && agent?.pid !== undefined) await untilStopped(realPlatform, agent.pid);
 }
 
 function save(path: string, memory: string): void {
@@ -284,7 +287,7 @@ async function restore(body: Record<string, unknown>): Promise<void> {
   for (const [url, known] of Object.entries(settings))
     if (url.startsWith("/drives/") || url === "/vsock") configure(url, known);
   await runGuest("restored");
-  if (body["resume_vm"] !== true) turn("Paused");
+  if (body["resume_vm"] !== true) await turn("Paused");
 }
 
 process.on("exit", () => agent?.kill("SIGKILL"));

@@ -4,6 +4,7 @@ import type { Duplex } from "node:stream";
 import { KelpieError, type Platform, type ProcessExit } from "@kelpie/platform";
 import { greetAgent } from "../../agent/handshake.ts";
 import { orAborted } from "../../or-aborted.ts";
+import { untilStopped } from "../../until-stopped.ts";
 import type { VmmName } from "../capabilities.ts";
 import type { ConsoleLog } from "../console-log.ts";
 import type { MonitorProcess } from "../qemu/monitor-process.ts";
@@ -16,7 +17,7 @@ const name: VmmName = "libkrun";
 const tryAgainAfterMs = 200;
 const helloAgainAfterMs = 10_000;
 
-type Parts = Pick<Platform, "clock" | "network" | "processes" | "random">;
+type Parts = Pick<Platform, "clock" | "files" | "network" | "processes" | "random">;
 
 /** What a {@link LibkrunMachine} is made of. */
 export interface LibkrunParts {
@@ -69,12 +70,13 @@ export class LibkrunMachine implements VirtualMachine {
     }
   }
 
-  pause(): Promise<void> {
-    return this.#signal("SIGSTOP", "stop a processor");
+  async pause(): Promise<void> {
+    await untilStopped(this.#platform, this.#signal("SIGSTOP", "stop a processor"));
   }
 
-  resume(): Promise<void> {
-    return this.#signal("SIGCONT", "let a processor go on");
+  async resume(): Promise<void> {
+    this.#signal("SIGCONT", "let a processor go on");
+    await Promise.resolve();
   }
 
   save(): Promise<void> {
@@ -133,11 +135,12 @@ export class LibkrunMachine implements VirtualMachine {
     });
   }
 
-  async #signal(signal: NodeJS.Signals, what: string): Promise<void> {
+  /** Who it was sent to: the first of the group, which is the machine. */
+  #signal(signal: NodeJS.Signals, what: string): number {
     const { group } = this.#parts;
     if (group === undefined) throw cannot(what);
     this.#platform.processes.signal(-group, signal);
-    await Promise.resolve();
+    return group;
   }
 
   #on(event: VmEvent): void {

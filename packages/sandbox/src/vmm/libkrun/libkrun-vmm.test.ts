@@ -18,6 +18,7 @@ import { playMonitor, type PlayedMonitor } from "./testing/played-machine.ts";
 
 const { clock, files, processes, host } = realPlatform;
 const never = new AbortController().signal;
+const notLinux = host.operatingSystem === "linux" ? false : "libkrun's machines pause on Linux alone";
 const floodBytes = 3 << 20;
 
 async function shape(monitor: PlayedMonitor, rest: Partial<VmSpec> = {}): Promise<VmSpec> {
@@ -163,6 +164,30 @@ describe("a libkrun machine", { skip: skipWithoutCompiler, concurrency: 2 }, () 
     assert.equal(machine.state.kind, "running");
     const compiled = join(monitor.directory, "home/cache/node-compile");
     assert.deepEqual(environment, [{ PATH: host.environment["PATH"], NODE_COMPILE_CACHE: compiled }]);
+  });
+
+  test("stands still when a pause has come back, and goes on", { skip: notLinux }, async () => {
+    // A kernel that takes its time to deliver: a busy one does.
+    const slow: Platform = {
+      ...realPlatform,
+      processes: {
+        ...processes,
+        signal(pid, signal) {
+          setTimeout(() => processes.signal(pid, signal), 100);
+          return true;
+        },
+      },
+    };
+    await using monitor = await playMonitor(slow);
+    await using machine = await monitor.vmm.start(await shape(monitor), never);
+    const [pid] = await processesOf(join(monitor.directory, "run"));
+    const stateOf = (): string | undefined =>
+      / ([A-Z]) /.exec(readFileSync(`/proc/${pid}/stat`, "utf8"))?.[1];
+    await machine.pause();
+    assert.equal(stateOf(), "T");
+    await machine.resume();
+    using patience = clock.deadline(10_000, "The machine's going on");
+    while (stateOf() === "T") await clock.sleep(10, patience.signal);
   });
 
   for (const whom of ["owner", "owner's process group"] as const) {
