@@ -22,7 +22,7 @@ const { ipv4, ipv6 } = nameAddresses(1);
 
 async function withEgress(
   rules: string,
-  names: Readonly<Record<string, readonly string[]>>,
+  names: Readonly<Record<string, readonly string[] | Promise<never>>>,
   use: (egress: Egress, asked: string[], log: () => Promise<unknown[]>) => Promise<void>,
 ): Promise<void> {
   const { files, clock } = realPlatform;
@@ -160,5 +160,20 @@ test("an IPv6 address is reached where a rule has it, and the host's loopback by
     egress.denyProtocol(addressOf("2606:4701::5"), 58);
     assert.deepEqual(asked, ["2606:4700::5:443", "127.0.0.1:9"]);
     assert.equal((await log()).length, 4);
+  });
+});
+
+test("a resolver that never answers is waited for as long as who asks waits", async () => {
+  const names: Record<string, readonly string[] | Promise<never>> = { "a.org": ["1.1.1.1"] };
+  await withEgress("a.org:7", names, async (egress, _, log) => {
+    await egress.answer(question("a.org"), never);
+    names["a.org"] = new Promise(() => undefined);
+    const over = new AbortController();
+    const answer = egress.answer(question("a.org"), over.signal);
+    const opened = egress.connectTcp(ipv4, 7, over.signal);
+    over.abort();
+    await assert.rejects(answer);
+    assert.equal(await opened, undefined);
+    assert.match(JSON.stringify(await log()), /^\[\{"event":"failed","host":"a\.org","port":7,/);
   });
 });

@@ -2,6 +2,7 @@
 
 import type { Duplex } from "node:stream";
 import { type Clock, describeError, KelpieError, type Network, type UdpSocket } from "@kelpie/platform";
+import { orAborted } from "../or-aborted.ts";
 import { formatAddress, type IpAddress } from "./address.ts";
 import { connectFirst } from "./connect-first.ts";
 import type { ConnectionLog, DenialReason } from "./connection-log.ts";
@@ -63,7 +64,7 @@ export class Egress {
 
   /** What the name server says. No name leaves the host that no rule knows. */
   async answer({ name, type }: DnsQuery, signal: AbortSignal): Promise<DnsAnswer> {
-    const { rules, log, network, clock } = this.#options;
+    const { rules, log, clock } = this.#options;
     if (!isNameKnown(rules, name)) {
       if (this.#deniedNames.size < maxDeniedNames && !this.#deniedNames.has(name)) {
         this.#deniedNames.add(name);
@@ -74,7 +75,7 @@ export class Egress {
     if (name !== hostName) {
       using deadline = clock.deadline(resolveWithinMs, `Looking up ${name}`);
       const stop = AbortSignal.any([signal, deadline.signal]);
-      if ((await network.resolveName(name, stop)).length === 0) return { kind: "no-such-name" };
+      if ((await this.#resolve(name, stop)).length === 0) return { kind: "no-such-name" };
     }
     // The host connects, by whichever family it has a way: so a name that exists has both inside.
     if (type !== recordType.a && type !== recordType.aaaa) return { kind: "empty" };
@@ -157,7 +158,7 @@ export class Egress {
 
   /** A name is looked up now, and only what it may lead to is taken. */
   async #decide(address: IpAddress, host: string, target: Target, signal: AbortSignal): Promise<Decision> {
-    const { rules, network, log } = this.#options;
+    const { rules, log } = this.#options;
     if (log.isFull) return { kind: "denied", reason: "log-full" };
     const name = this.#names.nameOf(address);
     const isAllowed =
@@ -165,12 +166,17 @@ export class Egress {
     if (!isAllowed) return { kind: "denied", reason: "not-allowed" };
     if (name === undefined) return { kind: "allowed", addresses: [host] };
     if (name === hostName) return { kind: "allowed", addresses: hostLoopbacks[target.transport] };
-    const found = await network.resolveName(name, signal);
+    const found = await this.#resolve(name, signal);
     if (found.length === 0) throw new KelpieError("not-found", `${name} has no address`);
     const addresses = reachableAddresses(rules, found, target);
     return addresses.length === 0
       ? { kind: "denied", reason: "private-address" }
       : { kind: "allowed", addresses };
+  }
+
+  /** Not longer than `signal` allows: the host's resolver does not end with it. */
+  #resolve(name: string, signal: AbortSignal): Promise<readonly string[]> {
+    return orAborted(this.#options.network.resolveName(name, signal), signal);
   }
 
   #hostOf(address: IpAddress): string {

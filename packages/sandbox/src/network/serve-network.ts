@@ -77,7 +77,11 @@ export async function serveNetwork(platform: Parts, options: ServeNetworkOptions
   // A link that breaks or a guest that breaks its rules ends the network: it fails closed.
   const ended = serve()
     .catch(() => undefined)
-    .then(() => held.disposeAsync());
+    .then(() => {
+      // What is still being looked up or connected to is for nobody.
+      controller.abort();
+      return held.disposeAsync();
+    });
   return {
     ended,
     [Symbol.asyncDispose]: async () => {

@@ -38,6 +38,8 @@ export class UdpRelay {
   readonly #options: RelayOptions;
   /** In the order of their last use. */
   readonly #flows = new Map<string, Flow>();
+  /** Lookups and sockets under way: they go on when their flow has lost its place. */
+  #opening = 0;
 
   constructor(options: RelayOptions) {
     this.#options = options;
@@ -49,7 +51,10 @@ export class UdpRelay {
     if (datagram === undefined) return;
     const { destinationPort: port, sourcePort: guestPort, payload } = datagram;
     const key = keyOf({ address: packet.destination, port, guestPort });
-    const flow = this.#flows.get(key) ?? this.#begin(key, packet, port, guestPort);
+    const known = this.#flows.get(key);
+    // As on any network: what finds no room is lost.
+    if (known === undefined && this.#opening >= limits.flows) return;
+    const flow = known ?? this.#begin(key, packet, port, guestPort);
     this.#use(key, flow);
     if (flow.opened === undefined) {
       if (flow.waiting.length < limits.waiting) flow.waiting.push(payload.slice());
@@ -86,7 +91,9 @@ export class UdpRelay {
   async #open(key: string, flow: Flow): Promise<void> {
     const { egress, signal, wire } = this.#options;
     const { address, port } = flow.ends;
+    this.#opening += 1;
     const opened = await egress.connectUdp(address, port, signal).catch(() => undefined);
+    this.#opening -= 1;
     const isGone = this.#flows.get(key) !== flow || signal.aborted;
     if (opened === undefined) {
       if (isGone) return;
