@@ -8,19 +8,20 @@ import { connectFirst } from "./connect-first.ts";
 const { clock } = realPlatform;
 const never = new AbortController().signal;
 
-/** Resolves or rejects at once, or waits for its signal. */
-type Behaviour = "answers" | "refuses" | "is silent";
+/** Resolves or rejects at once, or waits for its signal; one sees the end of the time come. */
+type Behaviour = "answers" | "refuses" | "is silent" | "sees the end";
 
 async function connect(
   behaviours: Readonly<Record<string, Behaviour>>,
-  signal = never,
 ): Promise<{ readonly address: string | undefined; readonly asked: string[]; readonly ended: string[] }> {
   const asked: string[] = [];
   const ended: string[] = [];
+  const time = new AbortController();
   const dial = async (address: string, stop: AbortSignal): Promise<string> => {
     asked.push(address);
     if (behaviours[address] === "answers") return address;
     if (behaviours[address] === "refuses") throw new Error(`${address} refuses`);
+    if (behaviours[address] === "sees the end") setImmediate(() => time.abort());
     return await new Promise((_, reject) => {
       stop.addEventListener(
         "abort",
@@ -32,7 +33,7 @@ async function connect(
       );
     });
   };
-  const made = connectFirst(clock, Object.keys(behaviours), dial, () => undefined, signal);
+  const made = connectFirst(clock, Object.keys(behaviours), dial, () => undefined, time.signal);
   return { address: await made.then(({ address }) => address).catch(() => undefined), asked, ended };
 }
 
@@ -72,7 +73,7 @@ for (const { what, behaviours, address, asked, ended } of [
 }
 
 test("the end of the time ends all attempts", async () => {
-  const found = await connect({ a: "is silent", b: "is silent" }, AbortSignal.timeout(400));
+  const found = await connect({ a: "is silent", b: "sees the end" });
   assert.deepEqual(found, { address: undefined, asked: ["a", "b"], ended: ["a", "b"] });
 });
 

@@ -5,7 +5,7 @@ import { createHash } from "node:crypto";
 import { resolve4 } from "node:dns/promises";
 import { once } from "node:events";
 import { createSocket, type Socket } from "node:dgram";
-import { type AddressInfo, createServer, Server } from "node:net";
+import { type AddressInfo, createServer, type Server } from "node:net";
 import { type Duplex, duplexPair } from "node:stream";
 import { describe, test } from "node:test";
 import { type Platform, realPlatform } from "@kelpie/platform";
@@ -29,7 +29,10 @@ const refusals =
 const farAddress = "2001:db8::7";
 const farName = "far.example";
 const hasIpv6 = await listen(() => Buffer.alloc(0), "::1").then(
-  ({ server }) => server.close() instanceof Server,
+  ({ server }) => {
+    server.close();
+    return true;
+  },
   () => false,
 );
 const digestOf = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
@@ -247,10 +250,11 @@ describe("the network of a guest", { skip, timeout: 300_000 }, () => {
         "93.184.216.34 53",
       ])
         assert.match(await sh(`echo x | nc ${denied} 2>&1 || echo denied`), /denied\n$/, denied);
-      assert.ok(performance.now() - started < 4000, `refused in ${performance.now() - started} ms`);
+      // A packet that is dropped is sent again for two minutes.
+      assert.ok(performance.now() - started < 30_000, `refused in ${performance.now() - started} ms`);
       // This program asks again for a while after it was refused: the kernel's own counts are read instead.
       for (const resolver of ["93.184.216.34", "2001:db9::1"])
-        await sh(`timeout 1 nslookup there.example ${resolver} 2>&1`);
+        await sh(`timeout 3 nslookup there.example ${resolver} 2>&1`);
       const [four = "", six = ""] = (await sh(refusals)).split("\n");
       assert.ok(Number(four) > 0 && Number(six) > 0, `unreachable: ${four}, ${six}`);
       assert.match(await sh("ping -6 -c 1 fd6b:656c:7069::2"), / 0% packet loss/);

@@ -38,7 +38,10 @@ async function started(
   const child = spawn(program, ["--api-sock", "api", "--level", "Off"], { cwd: directory, stdio: "ignore" });
   const gone = once(child, "exit");
   const api = new FirecrackerApi(realPlatform, join(directory, "api"));
-  await api.untilListening(AbortSignal.timeout(10_000));
+  await api.untilListening(AbortSignal.timeout(20_000)).catch((error: unknown) => {
+    child.kill("SIGKILL");
+    throw error;
+  });
   return {
     api,
     async [Symbol.asyncDispose]() {

@@ -11,9 +11,9 @@ import {
   type TinyGuestEnd,
   writeTinyImage,
 } from "../../testing/tiny-guest.ts";
-import { keptProcess, keptStop } from "../keeper/kept-files.ts";
+import { keptProcess, keptStop } from "./kept-files.ts";
 import type { AttachedMachine, KeepOptions, VirtualMachine, VmSpec } from "../vmm.ts";
-import { qemuBackend } from "./backend.ts";
+import { qemuBackend } from "../qemu/backend.ts";
 
 const { files, processes } = realPlatform;
 const skip = await skipWithoutTinyQemu();
