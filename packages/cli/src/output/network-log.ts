@@ -30,7 +30,7 @@ export async function printNetworkLog(
 }
 
 /** One event: "2026-01-15T12:00:00.000Z denied example.org 443 not-allowed". Names are the guest's words. */
-export function networkLogLine(event: unknown): string {
+function networkLogLine(event: unknown): string {
   const { time, event: kind, id, ...rest } = isRecord(event) ? event : {};
   const number = typeof id === "number" ? [`#${id}`] : [];
   const words = [

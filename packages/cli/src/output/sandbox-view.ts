@@ -34,7 +34,7 @@ export function sandboxJson({ id, directory, record, state }: SandboxEntry): San
 }
 
 /** "stopped (the guest powered off)". */
-export function stateWords(state: SandboxState): string {
+function stateWords(state: SandboxState): string {
   return "reason" in state ? `${state.kind} (${state.reason})` : state.kind;
 }
 

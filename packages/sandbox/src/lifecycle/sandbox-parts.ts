@@ -9,7 +9,7 @@ import type { Attachment, FinishTarget } from "./attachment.ts";
 import { endOf } from "./await-guest.ts";
 import type { RequestDefaults } from "./sandbox-options.ts";
 
-export const defaultConsoleLines = 20;
+const defaultConsoleLines = 20;
 
 /** The parts. */
 export interface SandboxParts {

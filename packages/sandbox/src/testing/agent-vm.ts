@@ -55,6 +55,6 @@ export async function bootAgentVm(
 }
 
 /** What a machine is asked for whose agent is reached through a vsock daemon. */
-export function overVsock(daemon: string): Pick<VmSpec, "carrier" | "vsockDevice"> {
+function overVsock(daemon: string): Pick<VmSpec, "carrier" | "vsockDevice"> {
   return { carrier: "vsock", vsockDevice: { kind: "vhost-user-vsock", daemon } };
 }

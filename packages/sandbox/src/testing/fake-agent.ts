@@ -80,7 +80,7 @@ async function* counted<T extends Told>(
 const refusal = { "content-type": "application/grpc", "grpc-status": "7", "grpc-message": "no" };
 
 /** What a played agent calls itself, where a test does not care. */
-export const playedInstance = "a".repeat(32);
+const playedInstance = "a".repeat(32);
 
 /** Starts an agent that can be connected to any number of times. */
 export function playAgent({

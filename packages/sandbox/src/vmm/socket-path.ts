@@ -3,7 +3,7 @@
 import { KelpieError } from "@kelpie/platform";
 
 /** `sun_path` of a Unix socket's address, less its end; 104 on macOS. */
-export const socketPathLimitBytes = 103;
+const socketPathLimitBytes = 103;
 
 /** @throws KelpieError `invalid-input` for a path that no socket can have */
 export function requireShortPath(socket: string): void {

@@ -35,7 +35,7 @@ const whole = (least: number, most: number, wrong?: string): FieldFact => ({
 const most32 = 2 ** 32 - 1;
 
 /** By method and path; the last part of a drive's path is its id. */
-export const callFacts: Readonly<Record<string, CallFact>> = {
+const callFacts: Readonly<Record<string, CallFact>> = {
   "GET /": { when: "always" },
   "GET /version": { when: "always" },
   "GET /machine-config": { when: "always" },

@@ -8,7 +8,7 @@ import { firecrackerVmm } from "../../vmm/firecracker/firecracker-vmm.ts";
 import type { BootImage, Vmm } from "../../vmm/vmm.ts";
 
 /** A machine of the agent's own architecture, whatever this one is. */
-export const playedArchitecture: Architecture = "arm64";
+const playedArchitecture: Architecture = "arm64";
 
 /** Writes the program into `directory`. `agent`: the agent's program, or `played`. */
 export async function writePlayedFirecracker(directory: string, agent: string): Promise<string> {

@@ -31,7 +31,7 @@ export interface FirecrackerSetting {
 }
 
 /** Starts machines with an installed Firecracker. */
-export class FirecrackerVmm implements Vmm {
+class FirecrackerVmm implements Vmm {
   readonly name = "firecracker";
   readonly capabilities: VmmCapabilities;
   readonly description: string;

@@ -5,7 +5,7 @@ import type * as KoffiModule from "koffi";
 import { describeError, KelpieError } from "@kelpie/platform";
 import { type KrunCall, type KrunFunction, missingBecause, oldestVersion, signatures } from "./signatures.ts";
 
-export const installHelp =
+const installHelp =
   "Fedora: sudo dnf install libkrun. macOS: brew install slp/krun/libkrun. Elsewhere: https://github.com/containers/libkrun";
 
 type Koffi = typeof KoffiModule;
